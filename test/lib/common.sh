@@ -105,17 +105,19 @@ unprivileged_user() {
     printf 'kafka_fdw_test\n'
 }
 
-# run_as USER HOME CMD...: as USER with the environment kept, or as ourselves
-# where USER is empty.
-run_as() {
+# exec_as USER HOME CMD...: become CMD, as USER with the environment kept, or as
+# ourselves where USER is empty. No process in between that would swallow signals.
+exec_as() {
     local user=$1 home=$2
     shift 2
     if [[ -n $user ]]; then
-        runuser -u "$user" -- env HOME="$home" USER="$user" LOGNAME="$user" "$@"
-    else
-        "$@"
+        exec env HOME="$home" USER="$user" LOGNAME="$user" \
+            setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups "$@"
     fi
+    exec "$@"
 }
+
+run_as() { (exec_as "$@"); }
 
 # copy_tree DIR: the checkout as git sees it (tracked and new files, nothing
 # ignored), because the checkout itself may be where only root can read and two

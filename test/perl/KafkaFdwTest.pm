@@ -1,0 +1,337 @@
+# What TAP tests need beside PostgreSQL::Test::Cluster: brokers to start, kill and
+# pause (each drives test/broker/kafka, or is librdkafka's mock in a process of its
+# own), nodes on which the extension and the server "kafka" exist, sessions that can
+# be in the middle of a statement, and waits with a deadline.
+#
+#   my $broker = KafkaFdwTest::broker(nodes => 3, set => { 'num.partitions' => 2 });
+#   my $node = KafkaFdwTest::node($broker->bootstrap);
+#   my $session = KafkaFdwTest::session($node);
+#   $session->send('SELECT count(*) FROM t');       # does not wait
+#   $broker->kill(node => 2);
+#   my ($out, $error) = $session->result(30);
+package KafkaFdwTest;
+
+use strict;
+use warnings;
+use Carp qw(croak);
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use File::Temp ();
+use IPC::Run ();
+use Time::HiRes qw(time sleep);
+
+my $TEST_DIR = abs_path(dirname(__FILE__) . '/..');
+my $DEADLINE = 60;
+my @stop_at_end;
+
+# prove ends a test by a signal; END has to run all the same, or brokers stay.
+$SIG{$_} = sub { exit 128 } for qw(INT TERM HUP);
+
+END
+{
+	my $status = $?;
+	$_->_end for grep { defined } @stop_at_end;
+	$? = $status;
+}
+
+# wait_until(CODE, SECONDS, WHAT): true as soon as CODE is. Fails the test with WHAT
+# after SECONDS, so that a caller need not check.
+sub wait_until
+{
+	my ($code, $seconds, $what) = @_;
+	my $deadline = time + ($seconds // $DEADLINE);
+	while (1)
+	{
+		my $value = $code->();
+		return $value if $value;
+		croak sprintf('%s: not within %g s', $what // 'condition', $seconds // $DEADLINE) if time > $deadline;
+		sleep 0.05;
+	}
+}
+
+# How many threads, how many open descriptors a process has.
+sub threads_of { return scalar @{ [ glob "/proc/$_[0]/task/*" ] }; }
+sub descriptors_of { return scalar @{ [ glob "/proc/$_[0]/fd/*" ] }; }
+
+# Where a test may put files: beside the clusters of PostgreSQL::Test::Cluster, so
+# that they are kept and removed with them.
+sub _directory
+{
+	my ($name) = @_;
+	my $parent = $ENV{TESTDATADIR} // (defined $ENV{TESTDIR} ? "$ENV{TESTDIR}/tmp_check" : undef);
+	return File::Temp->newdir("${name}_XXXX", defined $parent && -d $parent ? (DIR => $parent) : (TMPDIR => 1));
+}
+
+# broker(nodes => 1, set => {PROPERTY => VALUE}, start => 1): a Kafka of the test's own.
+sub broker
+{
+	my (%args) = @_;
+	my $self = bless { dir => _directory('kafka'), running => 0 }, 'KafkaFdwTest::Broker';
+	push @stop_at_end, $self;
+	$self->{options} = [ '--nodes', $args{nodes} // 1 ];
+	push @{ $self->{options} }, '--set', "$_=$args{set}{$_}" for sort keys %{ $args{set} // {} };
+	$self->start if $args{start} // 1;
+	return $self;
+}
+
+# node(BOOTSTRAP, name => 'main', conf => 'text'): a started PostgreSQL on which the
+# extension and the server "kafka" exist in the database postgres.
+sub node
+{
+	my ($bootstrap, %args) = @_;
+	require PostgreSQL::Test::Cluster;
+	my $node = PostgreSQL::Test::Cluster->new($args{name} // 'main');
+	$node->init;
+	# Where the extension is staged, not installed.
+	if (my $file = $ENV{KAFKA_FDW_CONF})
+	{
+		open my $fh, '<', $file or croak "$file: $!";
+		local $/ = undef;
+		$node->append_conf('postgresql.conf', <$fh>);
+		close $fh;
+	}
+	$node->append_conf('postgresql.conf', "max_prepared_transactions = 5\n" . ($args{conf} // ''));
+	$node->start;
+	$bootstrap =~ s/'/''/g;
+	$node->safe_psql('postgres',
+		"CREATE EXTENSION kafka_fdw;
+		 CREATE SERVER kafka FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$bootstrap')");
+	return $node;
+}
+
+# session(NODE, dbname => 'postgres', user => ...): a psql that waits for statements.
+sub session
+{
+	my ($node, %args) = @_;
+	return KafkaFdwTest::Session->new($node, %args);
+}
+
+# mock_broker(brokers => 1, topic => 'slow:2', fill => 1000, rtt => 300): librdkafka's
+# mock cluster, for what a real broker cannot be made to do, such as a long round trip.
+sub mock_broker
+{
+	my (%args) = @_;
+	my $self = bless { in => '', out => '', err => '' }, 'KafkaFdwTest::Mock';
+	push @stop_at_end, $self;
+	my @command = (_mock_program(), map { ("--$_", $args{$_}) } sort keys %args);
+	$self->{run} = IPC::Run::start(\@command, '<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err});
+	wait_until(
+		sub {
+			$self->{run}->pump_nb;
+			croak "mock broker: $self->{err}" unless $self->{out} =~ /\n/ || $self->{run}->pumpable;
+			return $self->{out} =~ /\n/;
+		},
+		$DEADLINE, 'the mock broker starts');
+	return $self;
+}
+
+# Built when first needed, from the library the extension is linked with.
+sub _mock_program
+{
+	my ($program, $source) = map { "$TEST_DIR/mock/mock_broker$_" } '', '.c';
+	if (!-x $program || -M $program > -M $source)
+	{
+		my $flags = `pkg-config --cflags --libs rdkafka 2>/dev/null` || '-lrdkafka';
+		my $built = "$program.$$";
+		system("cc -O -Wall -Wextra -Werror -o '$built' '$source' " . $flags =~ s/\n//r) == 0
+			or croak "could not build $source";
+		rename $built, $program or croak "$program: $!";
+	}
+	return $program;
+}
+
+package KafkaFdwTest::Broker;
+
+use Carp qw(croak);
+
+# Runs a verb of test/broker/kafka; its output. Fails the test if the verb failed.
+sub _run
+{
+	my ($self, $verb, @options) = @_;
+	my @command = ("$TEST_DIR/broker/kafka", $verb, '--dir', "$self->{dir}", @options);
+	my ($out, $err) = ('', '');
+	IPC::Run::run(\@command, '<', \undef, '>', \$out, '2>', \$err) or croak "@command: $out$err";
+	return $out;
+}
+
+sub _verb
+{
+	my ($self, $verb, %args) = @_;
+	$self->_run($verb, defined $args{node} ? ('--node', $args{node}) : ());
+	return $self;
+}
+
+# All take node => K for one node of several. kill is SIGKILL, pause is SIGSTOP.
+sub stop { my ($self, %args) = @_; return $self->_verb('stop', %args); }
+sub kill { my ($self, %args) = @_; return $self->_verb('kill', %args); }
+sub restart { my ($self, %args) = @_; return $self->_verb('restart', %args); }
+sub pause { my ($self, %args) = @_; return $self->_verb('pause', %args); }
+sub resume { my ($self, %args) = @_; return $self->_verb('resume', %args); }
+
+sub start
+{
+	my ($self, %args) = @_;
+	# The options make the stand; later starts find it made.
+	$self->_run('start', splice(@{ $self->{options} }), defined $args{node} ? ('--node', $args{node}) : ());
+	return $self;
+}
+
+sub bootstrap
+{
+	my ($self) = @_;
+	my ($brokers) = $self->_run('env') =~ /KAFKA_BROKERS=(\S+)/;
+	return $brokers;
+}
+
+# One line a node, as the verb prints them.
+sub status
+{
+	my ($self) = @_;
+	my @command = ("$TEST_DIR/broker/kafka", 'status', '--dir', "$self->{dir}");
+	my $out = '';
+	IPC::Run::run(\@command, '<', \undef, '>', \$out, '2>', '/dev/null');
+	return $out;
+}
+
+# The text of a node's log.
+sub log
+{
+	my ($self, %args) = @_;
+	open my $fh, '<', "$self->{dir}/node" . ($args{node} // 1) . '/log' or croak "log: $!";
+	local $/ = undef;
+	return scalar <$fh>;
+}
+
+# Its data goes with the test, so there is nothing to write in a clean stop.
+sub _end
+{
+	my ($self) = @_;
+	eval { $self->kill; 1 } or warn $@ if -e "$self->{dir}/cluster";
+	return;
+}
+
+package KafkaFdwTest::Mock;
+
+sub bootstrap
+{
+	my ($self) = @_;
+	return $self->{out} =~ s/\s.*//sr;
+}
+
+sub stop
+{
+	my ($self) = @_;
+	my $run = delete $self->{run} or return;
+	# The end of its input ends it.
+	$run->finish;
+	return;
+}
+
+sub _end { my ($self) = @_; return $self->stop; }
+
+package KafkaFdwTest::Session;
+
+use Carp qw(croak);
+
+# A psql fed through a pipe. After each statement it echoes a mark on both outputs,
+# which tells where the statement's result ends.
+sub new
+{
+	my ($class, $node, %args) = @_;
+	my $connection = $node->connstr($args{dbname} // 'postgres');
+	$connection .= " user='$args{user}'" if defined $args{user};
+	my $self = bless { in => '', out => '', err => '', mark => 0, waiting => 0 }, $class;
+	local $ENV{PGAPPNAME} = $args{name} // 'session';
+	$self->{run} = IPC::Run::start(
+		[ $node->installed_command('psql'), '-XAtq', '-d', $connection, '-f', '-' ],
+		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err});
+	$self->{pid} = $self->query('SELECT pg_backend_pid()');
+	croak "no session: $self->{error}" unless $self->{pid} =~ /^\d+$/;
+	push @stop_at_end, $self;
+	return $self;
+}
+
+# The process id of the backend.
+sub pid { my ($self) = @_; return $self->{pid}; }
+
+# The error text of the last result, '' if there was none; notices are in it too.
+sub error { my ($self) = @_; return $self->{error}; }
+
+# Sends a statement, does not wait.
+sub send
+{
+	my ($self, $sql) = @_;
+	croak 'the last statement has not been waited for' if $self->{waiting};
+	$self->{waiting} = 1;
+	$self->{mark}++;
+	$sql =~ s/[\s;]*$//;
+	$self->{in} .= "$sql\n;\n\\echo mark $self->{mark}\n\\warn mark $self->{mark}\n";
+	$self->{run}->pump_nb;
+	return $self;
+}
+
+# True when the result of what was sent is there, or the connection is gone.
+sub ready
+{
+	my ($self) = @_;
+	my $mark = qr/^mark $self->{mark}$/m;
+	return 1 if $self->{out} =~ $mark && $self->{err} =~ $mark;
+	return 1 unless $self->{run}->pumpable;
+	$self->{run}->pump_nb;
+	return $self->{out} =~ $mark && $self->{err} =~ $mark;
+}
+
+# (output, error text) of what was sent, at most SECONDS later.
+sub result
+{
+	my ($self, $seconds) = @_;
+	croak 'nothing was sent' unless $self->{waiting};
+	KafkaFdwTest::wait_until(sub { $self->ready }, $seconds, 'result of a statement');
+	$self->{waiting} = 0;
+	my ($out, $error) = @{$self}{qw(out err)};
+	@{$self}{qw(out err)} = ('', '');
+	s/^mark \d+\n//m, s/\n$// for $out, $error;
+	# psql -f puts its input's name and line before each message.
+	$error =~ s/^psql:<stdin>:\d+: //mg;
+	$self->{error} = $error;
+	return wantarray ? ($out, $error) : $out;
+}
+
+# Sends and waits; the output.
+sub query
+{
+	my ($self, $sql, $seconds) = @_;
+	return scalar $self->send($sql)->result($seconds);
+}
+
+# Sends and waits; fails the test on an error.
+sub query_safe
+{
+	my ($self, $sql, $seconds) = @_;
+	my $out = $self->query($sql, $seconds);
+	croak "$sql: $self->{error}" if $self->{error} =~ /^(?:ERROR|FATAL|PANIC):/m;
+	return $out;
+}
+
+# Ends the session as a person would.
+sub quit
+{
+	my ($self) = @_;
+	my $run = delete $self->{run} or return;
+	$self->{in} .= "\\q\n";
+	$run->finish;
+	return;
+}
+
+# Ends psql at once, whatever its backend is doing.
+sub kill
+{
+	my ($self) = @_;
+	my $run = delete $self->{run} or return;
+	$run->kill_kill(grace => 0);
+	return;
+}
+
+sub _end { my ($self) = @_; return $self->kill; }
+
+1;
