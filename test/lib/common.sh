@@ -88,7 +88,6 @@ need_command() {
     command -v "$name" >/dev/null || install_packages "$name" "$@"
 }
 
-have_package() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
 can_install() { apt-cache show "$1" >/dev/null 2>&1; }
 
 # The user a private PostgreSQL (and all else) runs as when root called us: the one
@@ -127,7 +126,7 @@ copy_tree() {
     if git -C "$TOP" rev-parse --git-dir >/dev/null 2>&1; then
         git -C "$TOP" ls-files -z --cached --others --exclude-standard |
             (cd "$TOP" && perl -0ne 'chomp; print "$_\0" if -e || -l' |
-                tar --null -T - -cf - --no-recursion) | tar -xf - -C "$1"
+                tar --no-recursion --null -T - -cf -) | tar -xf - -C "$1"
     else
         tar -C "$TOP" --exclude=.git -cf - . | tar -xf - -C "$1"
     fi

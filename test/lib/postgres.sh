@@ -84,7 +84,7 @@ extension_settings() {
     if (($(pg_major) >= 18)); then
         printf "extension_control_path = '%s:\$system'\n" "$1$("$PG_CONFIG" --sharedir)"
         printf "dynamic_library_path = '%s:\$libdir'\n" "$1$("$PG_CONFIG" --pkglibdir)"
-    elif pg postgres --describe-config | grep -q '^extension_destdir'; then
+    elif pg postgres --describe-config | grep '^extension_destdir' >/dev/null; then
         printf "extension_destdir = '%s'\n" "$1"
     fi
 }

@@ -16,8 +16,9 @@ use warnings;
 use Carp qw(croak);
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
-use File::Temp ();
 use IPC::Run ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
 use Time::HiRes qw(time sleep);
 
 my $TEST_DIR = abs_path(dirname(__FILE__) . '/..');
@@ -53,20 +54,11 @@ sub wait_until
 sub threads_of { return scalar @{ [ glob "/proc/$_[0]/task/*" ] }; }
 sub descriptors_of { return scalar @{ [ glob "/proc/$_[0]/fd/*" ] }; }
 
-# Where a test may put files: beside the clusters of PostgreSQL::Test::Cluster, so
-# that they are kept and removed with them.
-sub _directory
-{
-	my ($name) = @_;
-	my $parent = $ENV{TESTDATADIR} // (defined $ENV{TESTDIR} ? "$ENV{TESTDIR}/tmp_check" : undef);
-	return File::Temp->newdir("${name}_XXXX", defined $parent && -d $parent ? (DIR => $parent) : (TMPDIR => 1));
-}
-
 # broker(nodes => 1, set => {PROPERTY => VALUE}, start => 1): a Kafka of the test's own.
 sub broker
 {
 	my (%args) = @_;
-	my $self = bless { dir => _directory('kafka'), running => 0 }, 'KafkaFdwTest::Broker';
+	my $self = bless { dir => PostgreSQL::Test::Utils::tempdir('kafka') }, 'KafkaFdwTest::Broker';
 	push @stop_at_end, $self;
 	$self->{options} = [ '--nodes', $args{nodes} // 1 ];
 	push @{ $self->{options} }, '--set', "$_=$args{set}{$_}" for sort keys %{ $args{set} // {} };
@@ -79,7 +71,6 @@ sub broker
 sub node
 {
 	my ($bootstrap, %args) = @_;
-	require PostgreSQL::Test::Cluster;
 	my $node = PostgreSQL::Test::Cluster->new($args{name} // 'main');
 	$node->init;
 	# Where the extension is staged, not installed.
@@ -148,7 +139,7 @@ use Carp qw(croak);
 sub _run
 {
 	my ($self, $verb, @options) = @_;
-	my @command = ("$TEST_DIR/broker/kafka", $verb, '--dir', "$self->{dir}", @options);
+	my @command = ("$TEST_DIR/broker/kafka", $verb, '--dir', $self->{dir}, @options);
 	my ($out, $err) = ('', '');
 	IPC::Run::run(\@command, '<', \undef, '>', \$out, '2>', \$err) or croak "@command: $out$err";
 	return $out;
@@ -187,7 +178,7 @@ sub bootstrap
 sub status
 {
 	my ($self) = @_;
-	my @command = ("$TEST_DIR/broker/kafka", 'status', '--dir', "$self->{dir}");
+	my @command = ("$TEST_DIR/broker/kafka", 'status', '--dir', $self->{dir});
 	my $out = '';
 	IPC::Run::run(\@command, '<', \undef, '>', \$out, '2>', '/dev/null');
 	return $out;
