@@ -1,0 +1,113 @@
+-- The story that make demo tells. Run by test/demo/stand in a new database "demo" with
+-- the psql variables brokers (where Kafka is), file (the package table as COPY text),
+-- and b, n (bold and normal, empty where the output is no terminal).
+
+\set ON_ERROR_STOP on
+\set QUIET on
+\pset null '(null)'
+\pset footer off
+\set ECHO queries
+
+\echo
+\echo :b'1. A Kafka cluster becomes a server of this database':n
+\echo
+CREATE EXTENSION kafka_fdw;
+CREATE SERVER kafka FOREIGN DATA WRAPPER kafka_fdw
+  OPTIONS (bootstrap_servers :'brokers');
+
+\echo
+\echo :b'2. The package index of this machine, in an ordinary table':n
+\echo
+CREATE TABLE debian_package (
+  package text, version text, section text, priority text,
+  installed_size bigint, maintainer text, description text
+);
+COPY debian_package FROM :'file';
+SELECT count(*) AS packages, pg_size_pretty(sum(installed_size) * 1024) AS installed
+  FROM debian_package;
+
+\echo
+\echo :b'3. A topic with four partitions, and a table that stands for it':n
+\echo
+\set ECHO none
+-- what an earlier demo left
+SELECT kafka.delete_topic('debian_packages', if_exists => true) \g /dev/null
+SELECT kafka.delete_topic('orders', if_exists => true) \g /dev/null
+\set ECHO queries
+SELECT * FROM kafka.create_topic('debian_packages', partitions => 4);
+CREATE FOREIGN TABLE packages (
+  package text, version text, section text, priority text,
+  installed_size bigint, maintainer text, description text,
+  key  text        OPTIONS (meta 'key'),
+  part int         OPTIONS (meta 'partition'),
+  offs bigint      OPTIONS (meta 'offset'),
+  ts   timestamptz OPTIONS (meta 'timestamp')
+) SERVER kafka OPTIONS (topic 'debian_packages', format 'json');
+
+\echo
+\echo :b'4. Every package becomes a message: JSON, keyed by the package name':n
+\echo
+\timing on
+INSERT INTO packages (package, version, section, priority, installed_size,
+                      maintainer, description, key)
+  SELECT *, package FROM debian_package;
+\timing off
+
+\echo
+\echo :b'5. The topic is a table: read it back':n
+\echo
+\timing on
+SELECT part AS partition, count(*) AS messages, min(offs) AS first, max(offs) AS last
+  FROM packages GROUP BY part ORDER BY part;
+\timing off
+
+\echo
+\echo :b'6. Conditions on partition and offset go to Kafka: only that range is fetched':n
+\echo
+EXPLAIN (COSTS OFF)
+SELECT offs, package, version FROM packages WHERE part = 2 AND offs BETWEEN 1000 AND 1004;
+\timing on
+SELECT offs, package, version FROM packages WHERE part = 2 AND offs BETWEEN 1000 AND 1004;
+\timing off
+
+\echo
+\echo :b'7. Joined with an ordinary table':n
+\echo
+CREATE TABLE section_name (section text PRIMARY KEY, meaning text);
+INSERT INTO section_name VALUES
+  ('libs', 'shared libraries'), ('libdevel', 'development libraries'),
+  ('python', 'Python'), ('perl', 'Perl'), ('doc', 'documentation'),
+  ('science', 'science'), ('games', 'games'), ('database', 'databases');
+SELECT s.meaning, count(*) AS packages, pg_size_pretty(sum(p.installed_size) * 1024) AS installed
+  FROM packages AS p JOIN section_name AS s USING (section)
+  GROUP BY s.meaning ORDER BY packages DESC;
+
+\echo
+\echo :b'8. An order and its message, in one transaction':n
+\echo
+CREATE TABLE orders (id int PRIMARY KEY, customer text, amount numeric);
+SELECT * FROM kafka.create_topic('orders', partitions => 1);
+CREATE FOREIGN TABLE order_events (
+  id int, customer text, amount numeric,
+  key  text   OPTIONS (meta 'key'),
+  offs bigint OPTIONS (meta 'offset')
+) SERVER kafka OPTIONS (topic 'orders', format 'json');
+BEGIN;
+INSERT INTO orders VALUES (1, 'Ada', 12.50);
+SELECT kafka.produce('orders', to_jsonb(o), key => o.id::text) FROM orders AS o WHERE id = 1;
+COMMIT;
+SELECT * FROM order_events;
+
+\echo
+\echo :b'9. Rolled back, neither the order nor the message has ever been':n
+\echo
+BEGIN;
+INSERT INTO orders VALUES (2, 'Grace', 99.00);
+SELECT kafka.produce('orders', to_jsonb(o), key => o.id::text) FROM orders AS o WHERE id = 2;
+ROLLBACK;
+SELECT (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM order_events) AS messages;
+
+\echo
+\echo :b'10. Is all well between here and Kafka?':n
+\echo
+SELECT * FROM kafka.check();
