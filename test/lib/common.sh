@@ -59,8 +59,21 @@ apt_quietly() {
         -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"
 }
 
-# install_packages WHAT PACKAGE...: WHAT is what the packages are for.
+# apt-get update, once a run.
 APT_UPDATED=
+update_lists() {
+    [[ -z $APT_UPDATED ]] || return 0
+    APT_UPDATED=1
+    apt_quietly update >/dev/null 2>&1 || warn "apt-get update failed; going on with the lists at hand"
+}
+
+# need_lists PREFIX: update, if apt knows no package of that name.
+need_lists() {
+    command -v apt-cache >/dev/null || return 0
+    [[ -n $(apt-cache pkgnames "$1" 2>/dev/null) ]] || update_lists
+}
+
+# install_packages WHAT PACKAGE...: WHAT is what the packages are for.
 install_packages() {
     local what=$1 log
     shift
@@ -68,11 +81,8 @@ install_packages() {
     ((EUID == 0)) || command -v sudo >/dev/null ||
         die "$what is missing and there is no sudo; as root run: apt-get install $*"
     step "installing $what ($*)"
+    update_lists
     log=$(mktemp)
-    if [[ -z $APT_UPDATED ]]; then
-        apt_quietly update >"$log" 2>&1 || warn "apt-get update failed; trying with the lists at hand"
-        APT_UPDATED=1
-    fi
     if ! apt_quietly install --no-install-recommends "$@" >"$log" 2>&1; then
         tail -n 15 "$log" >&2
         rm -f "$log"
@@ -88,7 +98,7 @@ need_command() {
     command -v "$name" >/dev/null || install_packages "$name" "$@"
 }
 
-can_install() { apt-cache show "$1" >/dev/null 2>&1; }
+can_install() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep 'Candidate: [^(]' >/dev/null; }
 
 # The user a private PostgreSQL (and all else) runs as when root called us: the one
 # Debian's package made, else one of our own.

@@ -51,7 +51,7 @@ need_postgres() {
     perl -MTest::More -e 1 2>/dev/null || missing+=(perl)
     perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
     if ((${#missing[@]})) && [[ ${missing[0]} == postgresql ]]; then
-        [[ -n $(apt-cache pkgnames postgresql-server-dev 2>/dev/null) ]] || apt_quietly update >/dev/null 2>&1 || true
+        need_lists postgresql-server-dev
         major=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -n 1)
         [[ -n $major ]] || die "there is no PostgreSQL server with its headers; install one, or set PG_CONFIG"
         missing=("postgresql-$major" "postgresql-server-dev-$major" "${missing[@]:1}")
