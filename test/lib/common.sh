@@ -3,6 +3,10 @@
 # or Ubuntu lacks, the cache outside the tree, and the unprivileged user that a
 # PostgreSQL started by root needs. Sourced, never run.
 
+# The makes that the scripts run are not part of the make that called us: PostgreSQL's
+# own, for one, generates its headers only when it is the outermost.
+unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
+
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 say() { printf '%s\n' "$*"; }

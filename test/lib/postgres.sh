@@ -22,7 +22,8 @@ usable_pg_config() {
 find_pg_config() {
     local candidate
     if [[ -n ${PG_CONFIG:-} ]]; then
-        PG_CONFIG=$(command -v "$PG_CONFIG") || die "there is no PG_CONFIG=$PG_CONFIG"
+        command -v "$PG_CONFIG" >/dev/null || die "there is no $PG_CONFIG (PG_CONFIG)"
+        PG_CONFIG=$(command -v "$PG_CONFIG")
         usable_pg_config "$PG_CONFIG" ||
             die "$PG_CONFIG has no server or no server headers (PGXS) beside it"
         return
