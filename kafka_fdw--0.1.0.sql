@@ -1,0 +1,152 @@
+/* kafka_fdw--0.1.0.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION kafka_fdw" to load this file. \quit
+
+GRANT USAGE ON SCHEMA kafka TO PUBLIC;
+
+-- ---------------------------------------------------------------------------
+-- The foreign-data wrapper
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION kafka_fdw_handler() RETURNS fdw_handler
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION kafka_fdw_handler() IS 'handler of the foreign-data wrapper kafka_fdw';
+
+CREATE FUNCTION kafka_fdw_validator(text[], oid) RETURNS void
+AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+COMMENT ON FUNCTION kafka_fdw_validator(text[], oid) IS
+'checks the options of servers, user mappings, foreign tables and columns';
+
+CREATE FOREIGN DATA WRAPPER kafka_fdw
+  HANDLER kafka_fdw_handler
+  VALIDATOR kafka_fdw_validator;
+COMMENT ON FOREIGN DATA WRAPPER kafka_fdw IS 'Apache Kafka topics as tables';
+
+-- ---------------------------------------------------------------------------
+-- Types
+-- ---------------------------------------------------------------------------
+
+CREATE TYPE header AS (name text, value bytea);
+COMMENT ON TYPE header IS
+'a message header; names may repeat, a NULL value is Kafka''s null';
+COMMENT ON COLUMN header.name IS 'name';
+COMMENT ON COLUMN header.value IS 'value, any bytes';
+
+CREATE TYPE delivery AS (topic text, partition integer, "offset" bigint, ts timestamptz);
+COMMENT ON TYPE delivery IS
+'where a message went; partition, offset and ts are NULL until they are known';
+COMMENT ON COLUMN delivery.topic IS 'topic';
+COMMENT ON COLUMN delivery.partition IS 'partition, NULL until the message is sent';
+COMMENT ON COLUMN delivery."offset" IS 'offset, NULL until the message is acknowledged';
+COMMENT ON COLUMN delivery.ts IS 'timestamp, NULL until the message is sent';
+
+CREATE FUNCTION headers_to_jsonb(header[]) RETURNS jsonb
+AS 'MODULE_PATHNAME', 'kafka_headers_to_jsonb' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION headers_to_jsonb(header[]) IS
+'headers as a JSON list of objects with name and value, in their order; bytes that are no text as {"hex": ...}';
+
+CREATE CAST (header[] AS jsonb) WITH FUNCTION headers_to_jsonb(header[]) AS IMPLICIT;
+COMMENT ON CAST (header[] AS jsonb) IS 'message headers as a JSON list; nothing is lost';
+
+-- ---------------------------------------------------------------------------
+-- Sending.  One C function, five declarations: they differ in the types of value and key.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION produce(
+  topic text, value text, key text DEFAULT NULL, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL,
+  delivery text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS delivery
+AS 'MODULE_PATHNAME', 'kafka_produce' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION produce(text, text, text, jsonb, integer, timestamptz, text, name) IS
+'sends a message; a NULL value is a tombstone; part of the transaction unless delivery is immediate';
+
+CREATE FUNCTION produce(
+  topic text, value bytea, key text DEFAULT NULL, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL,
+  delivery text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS delivery
+AS 'MODULE_PATHNAME', 'kafka_produce' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION produce(text, bytea, text, jsonb, integer, timestamptz, text, name) IS
+'sends a message; a NULL value is a tombstone; part of the transaction unless delivery is immediate';
+
+CREATE FUNCTION produce(
+  topic text, value json, key text DEFAULT NULL, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL,
+  delivery text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS delivery
+AS 'MODULE_PATHNAME', 'kafka_produce' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION produce(text, json, text, jsonb, integer, timestamptz, text, name) IS
+'sends a message; a NULL value is a tombstone; part of the transaction unless delivery is immediate';
+
+CREATE FUNCTION produce(
+  topic text, value jsonb, key text DEFAULT NULL, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL,
+  delivery text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS delivery
+AS 'MODULE_PATHNAME', 'kafka_produce' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION produce(text, jsonb, text, jsonb, integer, timestamptz, text, name) IS
+'sends a message; a NULL value is a tombstone; part of the transaction unless delivery is immediate';
+
+-- no default for the key: with one, a call with a bytea value alone would fit twice
+CREATE FUNCTION produce(
+  topic text, value bytea, key bytea, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL,
+  delivery text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS delivery
+AS 'MODULE_PATHNAME', 'kafka_produce' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION produce(text, bytea, bytea, jsonb, integer, timestamptz, text, name) IS
+'sends a message with a binary key; a NULL value is a tombstone; part of the transaction unless delivery is immediate';
+
+-- ---------------------------------------------------------------------------
+-- Topics
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION create_topic(
+  topic text, partitions integer DEFAULT NULL, replication_factor integer DEFAULT NULL,
+  config jsonb DEFAULT '{}', if_not_exists boolean DEFAULT false,
+  validate_only boolean DEFAULT false, replica_assignment jsonb DEFAULT NULL,
+  timeout interval DEFAULT NULL, server name DEFAULT NULL)
+RETURNS TABLE (topic text, partitions integer, created boolean)
+AS 'MODULE_PATHNAME', 'kafka_create_topic' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1;
+COMMENT ON FUNCTION create_topic(text, integer, integer, jsonb, boolean, boolean, jsonb, interval, name) IS
+'creates a topic and waits until the cluster knows it; acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION create_topic(text, integer, integer, jsonb, boolean, boolean, jsonb, interval, name) FROM PUBLIC;
+
+CREATE FUNCTION delete_topic(topic text, if_exists boolean DEFAULT false, server name DEFAULT NULL)
+RETURNS TABLE (topic text, deleted boolean, error text)
+AS 'MODULE_PATHNAME', 'kafka_delete_topic' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1;
+COMMENT ON FUNCTION delete_topic(text, boolean, name) IS
+'deletes a topic with all its messages; acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION delete_topic(text, boolean, name) FROM PUBLIC;
+
+CREATE FUNCTION delete_topic(topics text[], if_exists boolean DEFAULT false, server name DEFAULT NULL)
+RETURNS TABLE (topic text, deleted boolean, error text)
+AS 'MODULE_PATHNAME', 'kafka_delete_topics' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION delete_topic(text[], boolean, name) IS
+'deletes topics, a row for each: what fails for one is in its row; acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION delete_topic(text[], boolean, name) FROM PUBLIC;
+
+CREATE FUNCTION list_topics(internal boolean DEFAULT false, server name DEFAULT NULL)
+RETURNS TABLE (topic text, partitions integer, replication_factor integer)
+AS 'MODULE_PATHNAME', 'kafka_list_topics' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+COMMENT ON FUNCTION list_topics(boolean, name) IS
+'topics of the cluster, sorted by name; internal ones (__...) where asked for';
+
+CREATE FUNCTION watermarks(topic text, server name DEFAULT NULL)
+RETURNS TABLE (partition integer, low bigint, high bigint, last_stable bigint)
+AS 'MODULE_PATHNAME', 'kafka_watermarks' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION watermarks(text, name) IS
+'for each partition the first offset that is there, and the ends that read_uncommitted (high) and read_committed (last_stable) readers see; ends are exclusive';
+
+-- ---------------------------------------------------------------------------
+-- Care
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION "check"(server name DEFAULT NULL, write boolean DEFAULT true)
+RETURNS TABLE (step text, ok boolean, milliseconds double precision, detail text)
+AS 'MODULE_PATHNAME', 'kafka_check' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 6;
+COMMENT ON FUNCTION "check"(name, boolean) IS
+'tests a server end to end on a temporary topic: connection, topic, produce, fetch, transaction; with write => false the connection only';
+REVOKE EXECUTE ON FUNCTION "check"(name, boolean) FROM PUBLIC;

@@ -1,0 +1,249 @@
+/*-------------------------------------------------------------------------
+ *
+ * admin.c
+ *	  Making and deleting topics.
+ *
+ * Layer 1.  librdkafka's admin calls are asynchronous: a request, and its answer as an
+ * event on a queue that is polled in slices.  After an answer the metadata may still be
+ * old for some milliseconds, so both calls wait until it shows what was done.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "client/admin.h"
+#include "client/error.h"
+#include "client/handle_internal.h"
+#include "client/topic.h"
+#include "client/wait.h"
+#include "ground/compat.h"
+#include "ground/settings.h"
+#include "storage/latch.h"
+#include "utils/wait_event.h"
+
+/* The answer to one admin request; the caller destroys it. */
+static rd_kafka_event_t *
+await_event(KafkaHandle *handle, rd_kafka_queue_t *queue, const KafkaPlace *place,
+			int timeout_ms)
+{
+	rd_kafka_event_t *volatile event = NULL;
+	KafkaWait	wait;
+
+	kafka_wait_start(&wait, handle, place, timeout_ms + 1000);
+	PG_TRY();
+	{
+		while ((event = rd_kafka_queue_poll(queue, KAFKA_SLICE_MS)) == NULL)
+			kafka_wait_check(&wait);
+	}
+	PG_FINALLY();
+	{
+		rd_kafka_queue_destroy(queue);
+	}
+	PG_END_TRY();
+	return event;
+}
+
+/* Raises the error of a request that failed as a whole. */
+static void
+check_event(KafkaHandle *handle, rd_kafka_event_t *event, const KafkaPlace *place)
+{
+	rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+	char		text[KAFKA_TEXT_SIZE];
+
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	strlcpy(text, rd_kafka_event_error_string(event), sizeof(text));
+	rd_kafka_event_destroy(event);
+	kafka_handle_serve(handle);
+	if (err == RD_KAFKA_RESP_ERR__TIMED_OUT)
+		err = RD_KAFKA_RESP_ERR__TRANSPORT;
+	kafka_error_throw(handle, err, text, place);
+}
+
+static rd_kafka_AdminOptions_t *
+make_options(KafkaHandle *handle, rd_kafka_admin_op_t op, int timeout_ms)
+{
+	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(handle->rk, op);
+	char		text[KAFKA_TEXT_SIZE];
+
+	rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, text, sizeof(text));
+	rd_kafka_AdminOptions_set_operation_timeout(options, timeout_ms, text, sizeof(text));
+	return options;
+}
+
+/* Waits until the topic has that many partitions (0: some; -1: is gone). */
+static void
+await_metadata(const KafkaOptions *opts, const char *topic, int partitions, int timeout_ms)
+{
+	KafkaHandle *handle = kafka_handle_admin(opts);
+	KafkaPlace	place = {.doing = "could not see the topic's change in the cluster's metadata",
+	.topic = topic};
+	KafkaWait	wait;
+
+	kafka_wait_start(&wait, handle, &place, timeout_ms);
+	for (;;)
+	{
+		int32		found = kafka_topic_partitions(opts, topic, true, false);
+
+		if (partitions < 0 ? found < 0 : found > 0 && found >= partitions)
+			return;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 10,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		kafka_wait_check(&wait);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Creating
+ * ------------------------------------------------------------------------
+ */
+static rd_kafka_NewTopic_t *
+make_new_topic(KafkaHandle *handle, const KafkaNewTopic *topic)
+{
+	KafkaPlace	place = {.doing = "could not create the topic", .topic = topic->name};
+	rd_kafka_NewTopic_t *result;
+	rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+	char		text[KAFKA_TEXT_SIZE];
+	ListCell   *lc;
+
+	result = rd_kafka_NewTopic_new(topic->name, topic->partitions,
+								   topic->replica_assignment ? -1 : topic->replication_factor,
+								   text, sizeof(text));
+	if (result == NULL)
+		kafka_error_throw(NULL, RD_KAFKA_RESP_ERR__INVALID_ARG, text, &place);
+	foreach(lc, topic->config)
+	{
+		KafkaProperty *property = (KafkaProperty *) lfirst(lc);
+
+		rd_kafka_NewTopic_set_config(result, property->name, property->value);
+	}
+	for (int i = 0; !err && topic->replica_assignment && i < topic->partitions; i++)
+	{
+		int			n = list_length(topic->replica_assignment[i]);
+		int32_t    *brokers = palloc(sizeof(int32_t) * Max(n, 1));
+
+		for (int j = 0; j < n; j++)
+			brokers[j] = list_nth_int(topic->replica_assignment[i], j);
+		err = rd_kafka_NewTopic_set_replica_assignment(result, i, brokers, n, text,
+													   sizeof(text));
+	}
+	if (err)
+	{
+		rd_kafka_NewTopic_destroy(result);
+		kafka_error_throw(handle, err, text, &place);
+	}
+	return result;
+}
+
+/* The answer for the one topic; frees the event. */
+static rd_kafka_resp_err_t
+take_create_result(rd_kafka_event_t *event, char *text, size_t size)
+{
+	size_t		count;
+	const rd_kafka_topic_result_t **results =
+		rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+	rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__FAIL;
+
+	text[0] = '\0';
+	if (count == 1)
+	{
+		err = rd_kafka_topic_result_error(results[0]);
+		if (err)
+			strlcpy(text, rd_kafka_topic_result_error_string(results[0]), size);
+	}
+	rd_kafka_event_destroy(event);
+	return err;
+}
+
+bool
+kafka_admin_create_topic(const KafkaOptions *opts, const KafkaNewTopic *topic,
+						 bool if_not_exists, int timeout_ms)
+{
+	KafkaHandle *handle = kafka_handle_admin(opts);
+	KafkaPlace	place = {.doing = "could not create the topic", .topic = topic->name};
+	rd_kafka_NewTopic_t *request = make_new_topic(handle, topic);
+	rd_kafka_AdminOptions_t *options = make_options(handle, RD_KAFKA_ADMIN_OP_CREATETOPICS,
+													timeout_ms);
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(handle->rk);
+	rd_kafka_event_t *event;
+	rd_kafka_resp_err_t err;
+	char		text[KAFKA_TEXT_SIZE];
+
+	if (topic->validate_only)
+		rd_kafka_AdminOptions_set_validate_only(options, 1, text, sizeof(text));
+	rd_kafka_CreateTopics(handle->rk, &request, 1, options, queue);
+	rd_kafka_AdminOptions_destroy(options);
+	rd_kafka_NewTopic_destroy(request);
+	event = await_event(handle, queue, &place, timeout_ms);
+	check_event(handle, event, &place);
+	err = take_create_result(event, text, sizeof(text));
+	if (err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS && if_not_exists)
+		return false;
+	if (err)
+		kafka_error_throw(handle, err, text, &place);
+	kafka_topic_forget();
+	if (!topic->validate_only)
+		await_metadata(opts, topic->name, Max(topic->partitions, 0), timeout_ms);
+	return true;
+}
+
+/* ------------------------------------------------------------------------
+ * Deleting
+ * ------------------------------------------------------------------------
+ */
+static rd_kafka_event_t *
+request_delete(KafkaHandle *handle, char **topics, int n, const KafkaPlace *place)
+{
+	rd_kafka_DeleteTopic_t **requests = palloc(sizeof(*requests) * n);
+	rd_kafka_AdminOptions_t *options = make_options(handle, RD_KAFKA_ADMIN_OP_DELETETOPICS,
+													kafka_setting_connect_timeout);
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(handle->rk);
+
+	for (int i = 0; i < n; i++)
+		requests[i] = rd_kafka_DeleteTopic_new(topics[i]);
+	rd_kafka_DeleteTopics(handle->rk, requests, n, options, queue);
+	rd_kafka_DeleteTopic_destroy_array(requests, n);
+	rd_kafka_AdminOptions_destroy(options);
+	return await_event(handle, queue, place, kafka_setting_connect_timeout);
+}
+
+void
+kafka_admin_delete_topics(const KafkaOptions *opts, char **topics, int n, char **errors,
+						  int *sqlstates)
+{
+	KafkaHandle *handle = kafka_handle_admin(opts);
+	KafkaPlace	place = {.doing = "could not delete topics"};
+	rd_kafka_event_t *event;
+	const rd_kafka_topic_result_t **results;
+	size_t		count;
+
+	if (n == 0)
+		return;
+	if (n == 1)
+		place.topic = topics[0];
+	event = request_delete(handle, topics, n, &place);
+	check_event(handle, event, &place);
+	for (int i = 0; i < n; i++)
+	{
+		errors[i] = pstrdup("the cluster gave no answer");
+		sqlstates[i] = ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION;
+	}
+	results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event),
+												  &count);
+	for (size_t r = 0; r < count; r++)
+		for (int i = 0; i < n; i++)
+		{
+			rd_kafka_resp_err_t err = rd_kafka_topic_result_error(results[r]);
+
+			if (strcmp(topics[i], rd_kafka_topic_result_name(results[r])) != 0)
+				continue;
+			errors[i] = err ? pstrdup(rd_kafka_err2str(err)) : NULL;
+			sqlstates[i] = kafka_error_sqlstate(err);
+		}
+	rd_kafka_event_destroy(event);
+	kafka_topic_forget();
+	for (int i = 0; i < n; i++)
+		if (errors[i] == NULL)
+			await_metadata(opts, topics[i], -1, kafka_setting_connect_timeout);
+}

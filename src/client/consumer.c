@@ -1,0 +1,475 @@
+/*-------------------------------------------------------------------------
+ *
+ * consumer.c
+ *	  Bounded reading of offset ranges.
+ *
+ * Layer 1.  Uses librdkafka's simple consumer (rd_kafka_consume_start_queue): it needs no
+ * group, no coordinator and no group ACL, and starts at an absolute offset in 1 to 2 ms,
+ * where assigning "beginning" costs half a second.
+ *
+ * A range is done by position: a message at or behind its last offset, or the end-of-
+ * partition event at or behind its end.  Never by time.  When nothing arrives for a while
+ * the consumer asks the cluster for the partition's offsets again: a topic that was
+ * deleted, truncated or made anew is an error, a broker that does not answer too, a slow
+ * one is waited for.
+ *
+ * Every rd_kafka_message_t is freed before the handle is given back, on all paths:
+ * librdkafka waits for ever for one that is not.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "client/consumer.h"
+#include "client/error.h"
+#include "client/topic.h"
+#include "client/wait.h"
+#include "ground/compat.h"
+#include "ground/settings.h"
+#include "utils/memutils.h"
+
+/* Messages taken from librdkafka's queue at a time. */
+#define BATCH_SIZE 500
+/* Silence after which the cluster is asked whether the end can still be reached. */
+#define DOUBT_MS 2000
+/* A gap between two ranges that is cheaper to read through than to jump over. */
+#define JUMP_OFFSETS 2000
+
+/* One partition with its ranges, one after the other. */
+typedef struct PartitionScan
+{
+	int32		partition;
+	bool		started;		/* librdkafka fetches it */
+	bool		done;
+	const KafkaRange *range;	/* the current one */
+	const KafkaRange *last;		/* the partition's last one */
+	int64		position;		/* next offset to be seen */
+} PartitionScan;
+
+struct KafkaConsumer
+{
+	const KafkaOptions *opts;
+	char	   *topic;
+	KafkaHandle *handle;
+	rd_kafka_topic_t *rkt;
+	rd_kafka_queue_t *queue;
+	KafkaRange *ranges;
+	PartitionScan *scans;		/* by partition, ascending */
+	int			nscans;
+	int			nopen;			/* scans that are not done */
+
+	rd_kafka_message_t *batch[BATCH_SIZE];
+	int			nbatch;
+	int			next;			/* in batch; the one before it is the caller's */
+
+	KafkaHeader *headers;		/* reused from message to message */
+	int			max_headers;
+	KafkaConsumerStats stats;
+	MemoryContext context;
+	MemoryContextCallback callback;
+};
+
+/* ------------------------------------------------------------------------
+ * Opening and closing
+ * ------------------------------------------------------------------------
+ */
+static void
+free_batch(KafkaConsumer *consumer)
+{
+	for (int i = 0; i < consumer->nbatch; i++)
+		if (consumer->batch[i])
+			rd_kafka_message_destroy(consumer->batch[i]);
+	consumer->nbatch = consumer->next = 0;
+}
+
+/* Lets go of everything of librdkafka's. */
+static void
+detach(void *arg)
+{
+	KafkaConsumer *consumer = (KafkaConsumer *) arg;
+
+	free_batch(consumer);
+	for (int i = 0; i < consumer->nscans; i++)
+	{
+		if (consumer->scans[i].started)
+			rd_kafka_consume_stop(consumer->rkt, consumer->scans[i].partition);
+		consumer->scans[i].started = false;
+	}
+	if (consumer->queue)
+		rd_kafka_queue_destroy(consumer->queue);
+	consumer->queue = NULL;
+	if (consumer->rkt)
+		rd_kafka_topic_destroy(consumer->rkt);
+	consumer->rkt = NULL;
+	consumer->handle = NULL;
+}
+
+void
+kafka_consumer_close(KafkaConsumer *consumer)
+{
+	KafkaHandle *handle = consumer->handle;
+
+	if (handle == NULL)
+		return;
+	detach(consumer);
+	kafka_handle_release(handle);
+}
+
+static void
+close_callback(void *arg)
+{
+	kafka_consumer_close((KafkaConsumer *) arg);
+}
+
+/* Groups the ranges by partition; empty ones are dropped here. */
+static void
+plan_scans(KafkaConsumer *consumer, const KafkaRange *ranges, int nranges)
+{
+	consumer->ranges = palloc(sizeof(KafkaRange) * Max(nranges, 1));
+	consumer->scans = palloc0(sizeof(PartitionScan) * Max(nranges, 1));
+	for (int i = 0, n = 0; i < nranges; i++)
+	{
+		PartitionScan *scan = &consumer->scans[consumer->nscans - 1];
+
+		if (ranges[i].start >= ranges[i].end)
+			continue;
+		consumer->ranges[n] = ranges[i];
+		if (consumer->nscans == 0 || scan->partition != ranges[i].partition)
+		{
+			scan = &consumer->scans[consumer->nscans++];
+			scan->partition = ranges[i].partition;
+			scan->range = &consumer->ranges[n];
+			scan->position = scan->range->start;
+		}
+		scan->last = &consumer->ranges[n++];
+	}
+	consumer->nopen = consumer->nscans;
+}
+
+static void
+start_partition(KafkaConsumer *consumer, PartitionScan *scan)
+{
+	KafkaPlace	place = {"could not start to read", consumer->topic, scan->partition, true};
+
+	scan->position = scan->range->start;
+	if (rd_kafka_consume_start_queue(consumer->rkt, scan->partition, scan->position,
+									 consumer->queue) != 0)
+		kafka_error_throw(consumer->handle, rd_kafka_last_error(), NULL, &place);
+	scan->started = true;
+}
+
+static void
+stop_partition(KafkaConsumer *consumer, PartitionScan *scan)
+{
+	rd_kafka_consume_stop(consumer->rkt, scan->partition);
+	scan->started = false;
+}
+
+KafkaConsumer *
+kafka_consumer_open(const KafkaOptions *opts, const char *topic, const KafkaRange *ranges,
+					int nranges)
+{
+	KafkaConsumer *consumer = palloc0(sizeof(KafkaConsumer));
+	KafkaPlace	place = {.doing = "could not open the topic", .topic = topic};
+
+	consumer->opts = opts;
+	consumer->topic = pstrdup(topic);
+	consumer->context = CurrentMemoryContext;
+	plan_scans(consumer, ranges, nranges);
+	if (consumer->nscans == 0)
+		return consumer;
+	consumer->handle = kafka_handle_acquire(opts, KAFKA_ROLE_CONSUMER, NULL);
+	consumer->handle->owner = consumer;
+	consumer->handle->detach = detach;
+	consumer->callback.func = close_callback;
+	consumer->callback.arg = consumer;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &consumer->callback);
+	kafka_handle_forget_errors(consumer->handle);
+	consumer->rkt = rd_kafka_topic_new(consumer->handle->rk, topic, NULL);
+	if (consumer->rkt == NULL)
+		kafka_error_throw(consumer->handle, rd_kafka_last_error(), NULL, &place);
+	consumer->queue = rd_kafka_queue_new(consumer->handle->rk);
+	for (int i = 0; i < consumer->nscans; i++)
+		start_partition(consumer, &consumer->scans[i]);
+	return consumer;
+}
+
+/* ------------------------------------------------------------------------
+ * Progress by position
+ * ------------------------------------------------------------------------
+ */
+static PartitionScan *
+find_scan(KafkaConsumer *consumer, int32 partition)
+{
+	int			low = 0;
+	int			high = consumer->nscans - 1;
+
+	while (low <= high)
+	{
+		int			mid = (low + high) / 2;
+
+		if (consumer->scans[mid].partition == partition)
+			return &consumer->scans[mid];
+		if (consumer->scans[mid].partition < partition)
+			low = mid + 1;
+		else
+			high = mid - 1;
+	}
+	return NULL;
+}
+
+/* The position has moved: on to the next range, or the partition is done. */
+static void
+advance(KafkaConsumer *consumer, PartitionScan *scan)
+{
+	while (scan->position >= scan->range->end)
+	{
+		if (scan->range == scan->last)
+		{
+			stop_partition(consumer, scan);
+			scan->done = true;
+			consumer->nopen--;
+			return;
+		}
+		scan->range++;
+		if (scan->range->start - scan->position > JUMP_OFFSETS)
+		{
+			stop_partition(consumer, scan);
+			start_partition(consumer, scan);
+		}
+	}
+}
+
+/* An offset that is gone, or not there yet: both in the error. */
+static KAFKA_NORETURN void
+throw_out_of_range(KafkaConsumer *consumer, PartitionScan *scan)
+{
+	int64		low;
+	int64		end;
+
+	kafka_topic_offsets(consumer->opts, consumer->topic, KAFKA_OFFSET_LOW,
+						&scan->partition, 1, &low);
+	kafka_topic_offsets(consumer->opts, consumer->topic, KAFKA_OFFSET_END,
+						&scan->partition, 1, &end);
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+			 errmsg("offset " INT64_FORMAT " of topic \"%s\" partition %d is no longer there",
+					scan->position, consumer->topic, scan->partition),
+			 errdetail("The partition now holds offsets from " INT64_FORMAT " to before "
+					   INT64_FORMAT "; the scan was to end before " INT64_FORMAT ".",
+					   low, end, scan->last->end),
+			 errhint("Messages were removed, or the topic was made anew, while it was read.")));
+}
+
+static void
+handle_event(KafkaConsumer *consumer, PartitionScan *scan, const rd_kafka_message_t *rkm)
+{
+	KafkaPlace	place = {"could not read from Kafka", consumer->topic, rkm->partition, true};
+
+	if (rkm->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+	{
+		/* below the pinned end it only means that the broker is behind: go on */
+		if (scan && !scan->done && scan->started && rkm->offset >= scan->position)
+		{
+			scan->position = rkm->offset;
+			advance(consumer, scan);
+		}
+		return;
+	}
+	if (kafka_error_is_transient(rkm->err))
+		return;
+	if (scan && (rkm->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+				 rkm->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE))
+		throw_out_of_range(consumer, scan);
+	kafka_error_throw(consumer->handle, rkm->err, rd_kafka_message_errstr(rkm), &place);
+}
+
+/*
+ * True if the message belongs to a range.  Messages of a partition that was stopped or
+ * that lie between two ranges are dropped.
+ */
+static bool
+take_message(KafkaConsumer *consumer, PartitionScan *scan, const rd_kafka_message_t *rkm)
+{
+	bool		wanted;
+
+	if (scan == NULL || scan->done || rkm->offset < scan->position)
+		return false;
+	scan->position = rkm->offset;
+	advance(consumer, scan);	/* it may lie behind the range's end */
+	if (scan->done || rkm->offset < scan->position)
+		return false;
+	wanted = rkm->offset >= scan->range->start;
+	scan->position = rkm->offset + 1;
+	return wanted;
+}
+
+/* ------------------------------------------------------------------------
+ * Waiting for the next batch
+ * ------------------------------------------------------------------------
+ */
+
+/* Raises if a partition can no longer reach its end. */
+static void
+check_reachable(KafkaConsumer *consumer)
+{
+	for (int i = 0; i < consumer->nscans; i++)
+	{
+		PartitionScan *scan = &consumer->scans[i];
+		int64		low;
+		int64		end;
+
+		if (scan->done)
+			continue;
+		kafka_topic_offsets(consumer->opts, consumer->topic, KAFKA_OFFSET_LOW,
+							&scan->partition, 1, &low);
+		kafka_topic_offsets(consumer->opts, consumer->topic, KAFKA_OFFSET_END,
+							&scan->partition, 1, &end);
+		if (end < scan->range->end || low > scan->position)
+			throw_out_of_range(consumer, scan);
+	}
+}
+
+static void
+wait_for_batch(KafkaConsumer *consumer)
+{
+	KafkaPlace	place = {.doing = "could not read from Kafka", .topic = consumer->topic};
+	KafkaWait	wait;
+	instr_time	begin;
+	instr_time	end;
+
+	INSTR_TIME_SET_CURRENT(begin);
+	/* no limit of its own: check_reachable has one, and a slow broker is waited for */
+	kafka_wait_start(&wait, consumer->handle, &place, INT_MAX);
+	for (;;)
+	{
+		/* with a time-out this call waits for a full array: so one message, then the rest */
+		consumer->nbatch = rd_kafka_consume_batch_queue(consumer->queue, KAFKA_SLICE_MS,
+														consumer->batch, 1);
+		if (consumer->nbatch != 0)
+			break;
+		kafka_wait_check(&wait);
+		if (kafka_wait_elapsed(&wait) > DOUBT_MS)
+		{
+			check_reachable(consumer);
+			kafka_wait_progress(&wait);
+		}
+	}
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, begin);
+	consumer->stats.wait_ms += INSTR_TIME_GET_MILLISEC(end);
+}
+
+static void
+fetch_batch(KafkaConsumer *consumer)
+{
+	KafkaPlace	place = {.doing = "could not read from Kafka", .topic = consumer->topic};
+	ssize_t		n;
+
+	free_batch(consumer);
+	n = rd_kafka_consume_batch_queue(consumer->queue, 0, consumer->batch, BATCH_SIZE);
+	if (n < 0)
+		kafka_error_throw(consumer->handle, rd_kafka_last_error(), NULL, &place);
+	consumer->nbatch = (int) n;
+	kafka_handle_serve(consumer->handle);
+	if (n == 0)
+		wait_for_batch(consumer);
+}
+
+/* ------------------------------------------------------------------------
+ * Messages
+ * ------------------------------------------------------------------------
+ */
+static KafkaTimestampType
+timestamp_type(rd_kafka_timestamp_type_t type)
+{
+	if (type == RD_KAFKA_TIMESTAMP_CREATE_TIME)
+		return KAFKA_TIMESTAMP_CREATE;
+	if (type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME)
+		return KAFKA_TIMESTAMP_LOG_APPEND;
+	return KAFKA_TIMESTAMP_NONE;
+}
+
+/* Parses headers only where there are some; the array is reused. */
+static void
+fill_headers(KafkaConsumer *consumer, const rd_kafka_message_t *rkm, KafkaMessage *msg)
+{
+	rd_kafka_headers_t *headers;
+	int			count;
+
+	msg->nheaders = 0;
+	msg->headers = NULL;
+	if (rd_kafka_message_headers(rkm, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	count = (int) rd_kafka_header_cnt(headers);
+	if (count > consumer->max_headers)
+	{
+		consumer->max_headers = Max(count, 16);
+		if (consumer->headers)
+			pfree(consumer->headers);
+		consumer->headers = MemoryContextAlloc(consumer->context,
+											   sizeof(KafkaHeader) * consumer->max_headers);
+	}
+	for (int i = 0; i < count; i++)
+	{
+		const void *value;
+
+		rd_kafka_header_get_all(headers, i, &consumer->headers[i].name, &value,
+								&consumer->headers[i].value.len);
+		consumer->headers[i].value.data = value;
+	}
+	msg->nheaders = count;
+	msg->headers = consumer->headers;
+}
+
+static void
+fill_message(KafkaConsumer *consumer, const rd_kafka_message_t *rkm, KafkaMessage *msg)
+{
+	rd_kafka_timestamp_type_t type;
+
+	msg->topic = consumer->topic;
+	msg->partition = rkm->partition;
+	msg->offset = rkm->offset;
+	msg->leader_epoch = KAFKA_RD_LEADER_EPOCH(rkm);
+	msg->timestamp = rd_kafka_message_timestamp(rkm, &type);
+	msg->timestamp_type = timestamp_type(type);
+	msg->key.data = rkm->key;
+	msg->key.len = rkm->key_len;
+	msg->value.data = rkm->payload;
+	msg->value.len = rkm->len;
+	fill_headers(consumer, rkm, msg);
+}
+
+bool
+kafka_consumer_next(KafkaConsumer *consumer, KafkaMessage *msg)
+{
+	while (consumer->nopen > 0 || consumer->next < consumer->nbatch)
+	{
+		rd_kafka_message_t *rkm;
+		PartitionScan *scan;
+
+		if (consumer->next >= consumer->nbatch)
+		{
+			CHECK_FOR_INTERRUPTS();
+			fetch_batch(consumer);
+		}
+		rkm = consumer->batch[consumer->next++];
+		scan = find_scan(consumer, rkm->partition);
+		if (rkm->err)
+			handle_event(consumer, scan, rkm);
+		else if (take_message(consumer, scan, rkm))
+		{
+			fill_message(consumer, rkm, msg);
+			consumer->stats.messages++;
+			consumer->stats.bytes += (int64) (rkm->len + rkm->key_len);
+			return true;
+		}
+	}
+	return false;
+}
+
+const KafkaConsumerStats *
+kafka_consumer_stats(const KafkaConsumer *consumer)
+{
+	return &consumer->stats;
+}

@@ -1,0 +1,173 @@
+/*-------------------------------------------------------------------------
+ *
+ * error.c
+ *	  librdkafka's errors as PostgreSQL's.
+ *
+ * Layer 1.  See error.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "client/error.h"
+#include "ground/compat.h"
+
+typedef struct ErrorRule
+{
+	rd_kafka_resp_err_t err;
+	int			sqlstate;
+	const char *message;		/* with one %s for the topic, or NULL: place->doing */
+	const char *hint;
+} ErrorRule;
+
+static const ErrorRule error_rules[] = {
+	{RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, ERRCODE_FDW_TABLE_NOT_FOUND,
+		"topic \"%s\" does not exist",
+	"Create it with kafka.create_topic, or list topics with kafka.list_topics."},
+	{RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, ERRCODE_FDW_TABLE_NOT_FOUND,
+		"topic \"%s\" does not exist",
+	"Create it with kafka.create_topic, or list topics with kafka.list_topics."},
+	{RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
+	"List partitions with kafka.watermarks."},
+	{RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, ERRCODE_INVALID_PARAMETER_VALUE,
+		"invalid topic name \"%s\"",
+	"A topic name has up to 249 letters, digits, dots, underscores and hyphens."},
+	{RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, ERRCODE_DUPLICATE_TABLE,
+	"topic \"%s\" already exists", NULL},
+	{RD_KAFKA_RESP_ERR_INVALID_PARTITIONS, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
+	"The number of partitions must be 1 or more."},
+	{RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
+	"The replication factor cannot exceed the number of brokers."},
+	{RD_KAFKA_RESP_ERR_INVALID_REPLICA_ASSIGNMENT, ERRCODE_INVALID_PARAMETER_VALUE, NULL, NULL},
+	{RD_KAFKA_RESP_ERR_INVALID_CONFIG, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
+	"Topic properties are those of Kafka, as \"retention.ms\"."},
+	{RD_KAFKA_RESP_ERR_INVALID_REQUEST, ERRCODE_INVALID_PARAMETER_VALUE, NULL, NULL},
+	{RD_KAFKA_RESP_ERR_POLICY_VIOLATION, ERRCODE_INVALID_PARAMETER_VALUE, NULL, NULL},
+	{RD_KAFKA_RESP_ERR__INVALID_ARG, ERRCODE_INVALID_PARAMETER_VALUE, NULL, NULL},
+	{RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+		"message for topic \"%s\" is too large",
+		"Raise \"message_max_bytes\" on the server, and the topic's "
+	"\"max.message.bytes\"."},
+	{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, ERRCODE_INSUFFICIENT_PRIVILEGE,
+	"the Kafka cluster denies access to topic \"%s\"", NULL},
+	{RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, ERRCODE_INSUFFICIENT_PRIVILEGE,
+	"the Kafka cluster denies this operation", NULL},
+	{RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, ERRCODE_INSUFFICIENT_PRIVILEGE,
+		"the Kafka cluster denies the transactional id",
+	"The principal needs Write and Describe on transactional ids with prefix \"kafka_fdw.\"."},
+	{RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, ERRCODE_INSUFFICIENT_PRIVILEGE,
+	"the Kafka cluster denies access to the consumer group", NULL},
+	{RD_KAFKA_RESP_ERR__AUTHENTICATION, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+		"authentication with the Kafka cluster failed",
+	"Check the user mapping and the server's \"security_protocol\" and \"sasl_mechanisms\"."},
+	{RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+		"authentication with the Kafka cluster failed",
+	"Check the user mapping and the server's \"security_protocol\" and \"sasl_mechanisms\"."},
+	{RD_KAFKA_RESP_ERR__SSL, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+		"TLS negotiation with the Kafka cluster failed",
+	"Check the server's \"security_protocol\" and the ssl options."},
+	{RD_KAFKA_RESP_ERR__TRANSPORT, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+		"could not reach a Kafka broker",
+	"Check \"bootstrap_servers\" of the server, and that the broker runs."},
+	{RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+		"could not reach a Kafka broker",
+	"Check \"bootstrap_servers\" of the server, and that the broker runs."},
+	{RD_KAFKA_RESP_ERR__RESOLVE, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+		"could not reach a Kafka broker",
+	"Check \"bootstrap_servers\" of the server, and that the broker runs."},
+	{RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE, ERRCODE_FEATURE_NOT_SUPPORTED, NULL, NULL},
+};
+
+static const ErrorRule *
+find_rule(rd_kafka_resp_err_t err)
+{
+	for (int i = 0; i < (int) lengthof(error_rules); i++)
+		if (error_rules[i].err == err)
+			return &error_rules[i];
+	return NULL;
+}
+
+int
+kafka_error_sqlstate(rd_kafka_resp_err_t err)
+{
+	const ErrorRule *rule = find_rule(err);
+
+	return rule ? rule->sqlstate : ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION;
+}
+
+bool
+kafka_error_is_transient(rd_kafka_resp_err_t err)
+{
+	switch (err)
+	{
+		case RD_KAFKA_RESP_ERR__TRANSPORT:
+		case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+		case RD_KAFKA_RESP_ERR__RESOLVE:
+		case RD_KAFKA_RESP_ERR__TIMED_OUT:
+		case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
+		case RD_KAFKA_RESP_ERR__WAIT_COORD:
+		case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+		case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+		case RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE:
+		case RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
+		case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+		case RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION:
+		case RD_KAFKA_RESP_ERR_NOT_CONTROLLER:
+		case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+		case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+		case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+		case RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR:
+		case RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH:
+		case RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH:
+		case RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* librdkafka's text, what it says besides, and what the broker connection said last. */
+static char *
+error_detail(KafkaHandle *handle, rd_kafka_resp_err_t err, const char *text,
+			 const KafkaPlace *place)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	if (place->has_partition)
+		appendStringInfo(&buf, "Topic \"%s\", partition %d. ", place->topic, place->partition);
+	appendStringInfo(&buf, "librdkafka says: %s",
+					 text && text[0] ? text : rd_kafka_err2str(err));
+	if (handle && handle->error_text[0] && (text == NULL || !strstr(text, handle->error_text)))
+		appendStringInfo(&buf, "; last error: %s", handle->error_text);
+	else if (handle && handle->log_text[0])
+		appendStringInfo(&buf, "; last broker message: %s", handle->log_text);
+	return buf.data;
+}
+
+/* The rule's text, with the topic where it asks for one, else what was being done. */
+static char *
+error_message(const ErrorRule *rule, const KafkaPlace *place)
+{
+	const char *slot = rule && rule->message ? strstr(rule->message, "%s") : NULL;
+
+	if (rule == NULL || rule->message == NULL || (slot && place->topic == NULL))
+		return pstrdup(place->doing ? place->doing : "request to the Kafka cluster failed");
+	if (slot == NULL)
+		return pstrdup(rule->message);
+	return psprintf("%.*s%s%s", (int) (slot - rule->message), rule->message,
+					place->topic, slot + 2);
+}
+
+void
+kafka_error_throw(KafkaHandle *handle, rd_kafka_resp_err_t err, const char *text,
+				  const KafkaPlace *place)
+{
+	const ErrorRule *rule = find_rule(err);
+
+	ereport(ERROR,
+			(errcode(kafka_error_sqlstate(err)),
+			 errmsg_internal("%s", error_message(rule, place)),
+			 errdetail_internal("%s", error_detail(handle, err, text, place)),
+			 rule && rule->hint ? errhint("%s", rule->hint) : 0));
+}

@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * error.h
+ *	  librdkafka's errors as PostgreSQL's.
+ *
+ * Layer 1, private to src/client (codes are librdkafka's).  Primary messages and
+ * HINTs hold no host, port, time or library text: those go to DETAIL, so that
+ * expected outputs stay stable.  The table of SQLSTATEs is the contract's, part 4.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_ERROR_H
+#define KAFKA_ERROR_H
+
+#include "postgres.h"
+
+#include "client/handle_internal.h"
+#include "ground/compat.h"
+
+/* What an error is about; every field may be left zero. */
+typedef struct KafkaPlace
+{
+	const char *doing;			/* "could not read from topic \"t\"" and the like */
+	const char *topic;
+	int32		partition;		/* shown if has_partition */
+	bool		has_partition;
+} KafkaPlace;
+
+/* SQLSTATE of an error code. */
+extern int	kafka_error_sqlstate(rd_kafka_resp_err_t err);
+
+/*
+ * Raises the error: place->doing is the primary message unless the code has a text of
+ * its own (no such topic, not authorised, ...); librdkafka's text and, where there is
+ * one, the last broker message become DETAIL.
+ */
+extern KAFKA_NORETURN void kafka_error_throw(KafkaHandle *handle, rd_kafka_resp_err_t err,
+											 const char *text, const KafkaPlace *place);
+
+/* True for errors after which the same call may succeed a little later. */
+extern bool kafka_error_is_transient(rd_kafka_resp_err_t err);
+
+#endif							/* KAFKA_ERROR_H */

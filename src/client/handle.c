@@ -1,0 +1,566 @@
+/*-------------------------------------------------------------------------
+ *
+ * handle.c
+ *	  Handles of librdkafka: making, caching, logging, destroying.
+ *
+ * Layer 1.  A handle (rd_kafka_t) is a set of threads and connections.  Rules that hold
+ * for all of them:
+ *
+ * Threads.  librdkafka's threads never see a signal (all are blocked while they are
+ * started, and they block them again themselves) and never run PostgreSQL's code: logs go
+ * to a queue, errors and delivery reports to callbacks that librdkafka calls from the
+ * backend's own thread, inside rd_kafka_poll() or rd_kafka_flush().  Those callbacks only
+ * record; whoever waits raises afterwards.
+ *
+ * Life.  Handles live in a list of the session, found again by an identity made of all
+ * their properties, so that a changed option makes a new handle.  A handle is used by one
+ * consumer or producer at a time, except the metadata handle, which is used within single
+ * calls only.  Unused ones beyond MAX_IDLE go, oldest first.  Handles are never made in
+ * the postmaster, and a forked child never destroys one.
+ *
+ * Destruction can't fail but could wait for ever if a message were still held, so
+ * consumers free theirs before they release a handle.  At exit (before_shmem_exit, when
+ * PostgreSQL still works) all handles are destroyed; helper threads that still hold one
+ * get a moment, then the process goes without it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "client/error.h"
+#include "client/handle_internal.h"
+#include "client/wait.h"
+#include "ground/compat.h"
+#include "ground/settings.h"
+#include "storage/fd.h"
+#include "storage/ipc.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+/* Unused handles that the session keeps. */
+#define MAX_IDLE 8
+/* Descriptors that a handle needs for itself: wake-up pipes, one connection, a spare. */
+#define DESCRIPTORS_PER_HANDLE 8
+
+static dlist_head handles = DLIST_STATIC_INIT(handles);
+static pid_t handles_pid;		/* the process that owns the list */
+static bool exit_callback_set;
+
+static bool
+is_producer(KafkaRole role)
+{
+	return role == KAFKA_ROLE_PRODUCER || role == KAFKA_ROLE_TRANSACTIONAL;
+}
+
+/* ------------------------------------------------------------------------
+ * The counted core
+ * ------------------------------------------------------------------------
+ */
+void
+kafka_core_hold(KafkaHandleCore *core)
+{
+	pthread_mutex_lock(&core->mutex);
+	core->refs++;
+	pthread_mutex_unlock(&core->mutex);
+}
+
+/* Destroys the handle with the last reference; may run in a helper thread. */
+void
+kafka_core_drop(KafkaHandleCore *core)
+{
+	int			refs;
+
+	pthread_mutex_lock(&core->mutex);
+	refs = --core->refs;
+	pthread_mutex_unlock(&core->mutex);
+	if (refs > 0)
+		return;
+	if (core->logs)
+		rd_kafka_queue_destroy(core->logs);
+	rd_kafka_destroy_flags(core->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	pthread_mutex_destroy(&core->mutex);
+	free(core);
+}
+
+static int
+core_refs(KafkaHandleCore *core)
+{
+	int			refs;
+
+	pthread_mutex_lock(&core->mutex);
+	refs = core->refs;
+	pthread_mutex_unlock(&core->mutex);
+	return refs;
+}
+
+/* ------------------------------------------------------------------------
+ * Callbacks: called by librdkafka in the backend's thread; they record and return.
+ * ------------------------------------------------------------------------
+ */
+static void
+on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
+{
+	KafkaHandle *handle = (KafkaHandle *) opaque;
+
+	(void) rk;
+	handle->error = (rd_kafka_resp_err_t) err;
+	strlcpy(handle->error_text, reason, sizeof(handle->error_text));
+}
+
+static void
+on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *rkm, void *opaque)
+{
+	KafkaHandle *handle = (KafkaHandle *) opaque;
+
+	(void) rk;
+	if (handle->report)
+		handle->report(handle->owner, rkm);
+}
+
+/* ------------------------------------------------------------------------
+ * The log queue
+ * ------------------------------------------------------------------------
+ */
+
+/* logfmt: a value is quoted, with its quotes, backslashes and line ends escaped. */
+static char *
+logfmt_quote(const char *text)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoChar(&buf, '"');
+	for (; *text; text++)
+	{
+		if (*text == '"' || *text == '\\')
+			appendStringInfoChar(&buf, '\\');
+		appendStringInfoChar(&buf, *text == '\n' || *text == '\r' ? ' ' : *text);
+	}
+	appendStringInfoChar(&buf, '"');
+	return buf.data;
+}
+
+static void
+log_broker_message(KafkaHandle *handle, int level, const char *facility, const char *text)
+{
+	char	   *server;
+	char	   *message;
+
+	if (level > kafka_setting_log_broker_messages)
+		return;
+	server = logfmt_quote(handle->server_name);
+	message = logfmt_quote(text);
+	ereport(LOG_SERVER_ONLY,
+			(errmsg_internal("event=broker_message server=%s level=%d facility=%s message=%s",
+							 server, level, facility, message),
+			 errhidestmt(true), errhidecontext(true)));
+	pfree(server);
+	pfree(message);
+}
+
+/* A failed log-in shows up in the log only, where metadata or administration is asked for. */
+static void
+judge_log(KafkaHandle *handle, const char *facility, const char *text)
+{
+	if (handle->error == RD_KAFKA_RESP_ERR_NO_ERROR &&
+		(strcmp(facility, "SASLAUTHFAIL") == 0 || strstr(text, "SASL authentication error")))
+	{
+		handle->error = RD_KAFKA_RESP_ERR__AUTHENTICATION;
+		strlcpy(handle->error_text, text, sizeof(handle->error_text));
+	}
+	else if (handle->error == RD_KAFKA_RESP_ERR_NO_ERROR &&
+			 strstr(text, "SSL handshake failed"))
+	{
+		handle->error = RD_KAFKA_RESP_ERR__SSL;
+		strlcpy(handle->error_text, text, sizeof(handle->error_text));
+	}
+}
+
+void
+kafka_handle_serve(KafkaHandle *handle)
+{
+	rd_kafka_event_t *event;
+
+	rd_kafka_poll(handle->rk, 0);
+	while ((event = rd_kafka_queue_poll(handle->core->logs, 0)) != NULL)
+	{
+		const char *facility;
+		const char *text;
+		int			level;
+
+		if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_LOG &&
+			rd_kafka_event_log(event, &facility, &text, &level) == 0)
+		{
+			strlcpy(handle->log_text, text, sizeof(handle->log_text));
+			judge_log(handle, facility, text);
+			log_broker_message(handle, level, facility, text);
+		}
+		rd_kafka_event_destroy(event);
+	}
+}
+
+void
+kafka_handle_forget_errors(KafkaHandle *handle)
+{
+	kafka_handle_serve(handle);
+	handle->error = RD_KAFKA_RESP_ERR_NO_ERROR;
+	handle->error_text[0] = '\0';
+	handle->log_text[0] = '\0';
+}
+
+/* ------------------------------------------------------------------------
+ * Destroying
+ * ------------------------------------------------------------------------
+ */
+static void
+forget_owner(KafkaHandle *handle)
+{
+	handle->owner = NULL;
+	handle->detach = NULL;
+	handle->report = NULL;
+}
+
+static void
+destroy_handle(KafkaHandle *handle)
+{
+	dlist_delete(&handle->node);
+	if (handle->detach)
+		handle->detach(handle->owner);
+	forget_owner(handle);
+	for (int i = 0; i < handle->descriptors; i++)
+		ReleaseExternalFD();
+	if (is_producer(handle->role))
+		rd_kafka_purge(handle->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
+					   RD_KAFKA_PURGE_F_NON_BLOCKING);
+	rd_kafka_poll(handle->rk, 0);
+	kafka_core_drop(handle->core);
+	MemoryContextDelete(handle->context);
+}
+
+/* Helper threads that still hold a handle get two seconds at most. */
+static void
+wait_for_helpers(KafkaHandleCore *core)
+{
+	for (int i = 0; i < 200 && core_refs(core) > 1; i++)
+		pg_usleep(10 * 1000);
+}
+
+static void
+destroy_all(int code, Datum arg)
+{
+	if (handles_pid != MyProcPid)
+		return;
+	while (!dlist_is_empty(&handles))
+	{
+		KafkaHandle *handle = dlist_head_element(KafkaHandle, node, &handles);
+
+		wait_for_helpers(handle->core);
+		destroy_handle(handle);
+	}
+}
+
+void
+kafka_handle_release(KafkaHandle *handle)
+{
+	if (handles_pid != MyProcPid)
+		return;
+	handle->in_use = false;
+	forget_owner(handle);
+}
+
+void
+kafka_handle_discard(KafkaHandle *handle)
+{
+	if (handles_pid != MyProcPid)
+		return;
+	destroy_handle(handle);
+}
+
+int
+kafka_handle_count(void)
+{
+	int			count = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &handles)
+		count++;
+	return count;
+}
+
+/* Stale handles go first, then the least recently used ones beyond `keep`. */
+static void
+destroy_idle(int keep)
+{
+	dlist_mutable_iter iter;
+	int			idle = 0;
+
+	dlist_foreach_modify(iter, &handles)
+	{
+		KafkaHandle *handle = dlist_container(KafkaHandle, node, iter.cur);
+
+		if (handle->in_use)
+			continue;
+		if (handle->stale || ++idle > keep)
+			destroy_handle(handle);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Making
+ * ------------------------------------------------------------------------
+ */
+
+/* The identity holds secrets: it never leaves this file. */
+static char *
+make_identity(const KafkaOptions *opts, KafkaRole role, List *settings,
+			  const char *transactional_id)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "%u/%u/%d/%s", opts->serverid, opts->userid, (int) role,
+					 transactional_id ? transactional_id : "");
+	foreach(lc, settings)
+	{
+		KafkaSetting *setting = (KafkaSetting *) lfirst(lc);
+
+		appendStringInfo(&buf, "\n%s=%s", setting->name, setting->value);
+	}
+	return buf.data;
+}
+
+static KafkaHandle *
+find_idle(const char *identity)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &handles)
+	{
+		KafkaHandle *handle = dlist_container(KafkaHandle, node, iter.cur);
+
+		if (!handle->in_use && !handle->stale && strcmp(handle->identity, identity) == 0)
+			return handle;
+	}
+	return NULL;
+}
+
+/* As many descriptors as asked for, or none. */
+static bool
+reserve_descriptors(int wanted)
+{
+	for (int i = 0; i < wanted; i++)
+	{
+		if (AcquireExternalFD())
+			continue;
+		while (i-- > 0)
+			ReleaseExternalFD();
+		return false;
+	}
+	return true;
+}
+
+/* The configuration is freed before the error leaves. */
+static void
+require_descriptors(rd_kafka_conf_t *conf)
+{
+	if (reserve_descriptors(DESCRIPTORS_PER_HANDLE))
+		return;
+	destroy_idle(0);
+	if (reserve_descriptors(DESCRIPTORS_PER_HANDLE))
+		return;
+	rd_kafka_conf_destroy(conf);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("too many Kafka connections in this session"),
+			 errhint("Raise \"max_files_per_process\", or use fewer servers at once.")));
+}
+
+static bool
+is_secret_text(const char *name)
+{
+	return strstr(name, "password") || strstr(name, "secret") || strstr(name, ".pem") ||
+		strstr(name, "passphrase") || strcmp(name, "sasl.oauthbearer.config") == 0;
+}
+
+static rd_kafka_conf_t *
+make_conf(List *settings, const char *transactional_id, KafkaHandle *handle)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	ListCell   *lc;
+	char		text[KAFKA_TEXT_SIZE];
+
+	foreach(lc, settings)
+	{
+		KafkaSetting *setting = (KafkaSetting *) lfirst(lc);
+
+		if (rd_kafka_conf_set(conf, setting->name, setting->value, text, sizeof(text)) ==
+			RD_KAFKA_CONF_OK)
+			continue;
+		rd_kafka_conf_destroy(conf);
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for option \"%s\"", setting->name),
+				 is_secret_text(setting->name) ? 0 :
+				 errdetail("librdkafka says: %s", text)));
+	}
+	if (transactional_id)
+		rd_kafka_conf_set(conf, "transactional.id", transactional_id, NULL, 0);
+	rd_kafka_conf_set_opaque(conf, handle);
+	rd_kafka_conf_set_error_cb(conf, on_error);
+	if (is_producer(handle->role))
+		rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+	return conf;
+}
+
+/*
+ * All signals are blocked while librdkafka starts its threads, so that none of them can
+ * ever run one of PostgreSQL's handlers.
+ */
+static rd_kafka_t *
+start_client(KafkaRole role, rd_kafka_conf_t *conf, char *text, size_t size)
+{
+	sigset_t	all;
+	sigset_t	before;
+	rd_kafka_t *rk;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rk = rd_kafka_new(is_producer(role) ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, text, size);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rk;
+}
+
+static KafkaHandleCore *
+start_core(KafkaRole role, rd_kafka_conf_t *conf)
+{
+	KafkaHandleCore *core = calloc(1, sizeof(KafkaHandleCore));
+	char		text[KAFKA_TEXT_SIZE] = "out of memory";
+
+	if (core)
+		core->rk = start_client(role, conf, text, sizeof(text));
+	if (core == NULL || core->rk == NULL)
+	{
+		free(core);
+		rd_kafka_conf_destroy(conf);
+		for (int i = 0; i < DESCRIPTORS_PER_HANDLE; i++)
+			ReleaseExternalFD();
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("could not start a Kafka client with these options"),
+				 errdetail("librdkafka says: %s", text)));
+	}
+	pthread_mutex_init(&core->mutex, NULL);
+	core->refs = 1;
+	core->logs = rd_kafka_queue_new(core->rk);
+	rd_kafka_set_log_queue(core->rk, core->logs);
+	return core;
+}
+
+static void
+set_exit_callback(void)
+{
+	if (!IsUnderPostmaster && IsPostmasterEnvironment)
+		elog(ERROR, "kafka_fdw cannot connect from the postmaster");
+	handles_pid = MyProcPid;
+	if (exit_callback_set)
+		return;
+	before_shmem_exit(destroy_all, (Datum) 0);
+	exit_callback_set = true;
+}
+
+static KafkaHandle *
+make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
+			const char *transactional_id, const char *identity)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw handle",
+												  ALLOCSET_SMALL_SIZES);
+	KafkaHandle *handle = MemoryContextAllocZero(context, sizeof(KafkaHandle));
+	rd_kafka_conf_t *conf;
+
+	set_exit_callback();
+	handle->context = context;
+	handle->role = role;
+	handle->serverid = opts->serverid;
+	handle->userid = opts->userid;
+	handle->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID,
+												ObjectIdGetDatum(opts->serverid));
+	handle->server_name = MemoryContextStrdup(context, opts->server_name);
+	handle->identity = MemoryContextStrdup(context, identity);
+	conf = make_conf(settings, transactional_id, handle);
+	require_descriptors(conf);
+	handle->descriptors = DESCRIPTORS_PER_HANDLE;
+	handle->core = start_core(role, conf);
+	handle->rk = handle->core->rk;
+	MemoryContextSetParent(context, TopMemoryContext);	/* from here on it stays */
+	dlist_push_head(&handles, &handle->node);
+	return handle;
+}
+
+static KafkaHandle *
+find_or_make(const KafkaOptions *opts, KafkaRole role, const char *transactional_id)
+{
+	List	   *settings = kafka_property_collect(opts, role);
+	char	   *identity = make_identity(opts, role, settings, transactional_id);
+	KafkaHandle *handle = find_idle(identity);
+
+	if (kafka_property_get(settings, "bootstrap.servers") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("option \"bootstrap_servers\" is required for server \"%s\"",
+						opts->server_name)));
+	if (handle)
+		dlist_move_head(&handles, &handle->node);
+	else
+	{
+		destroy_idle(MAX_IDLE);
+		handle = make_handle(opts, role, settings, transactional_id, identity);
+	}
+	pfree(identity);
+	return handle;
+}
+
+KafkaHandle *
+kafka_handle_acquire(const KafkaOptions *opts, KafkaRole role, const char *transactional_id)
+{
+	KafkaHandle *handle = find_or_make(opts, role, transactional_id);
+
+	handle->in_use = true;
+	return handle;
+}
+
+KafkaHandle *
+kafka_handle_admin(const KafkaOptions *opts)
+{
+	return find_or_make(opts, KAFKA_ROLE_ADMIN, NULL);
+}
+
+/* ------------------------------------------------------------------------
+ * Invalidation
+ * ------------------------------------------------------------------------
+ */
+static void
+mark_stale(Datum arg, int cacheid, uint32 hashvalue)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &handles)
+	{
+		KafkaHandle *handle = dlist_container(KafkaHandle, node, iter.cur);
+
+		if (hashvalue == 0 || cacheid == USERMAPPINGOID || handle->server_hash == hashvalue)
+			handle->stale = true;
+	}
+}
+
+void
+kafka_handle_init(void)
+{
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, mark_stale, (Datum) 0);
+	CacheRegisterSyscacheCallback(USERMAPPINGOID, mark_stale, (Datum) 0);
+}

@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * handle_internal.h
+ *	  What the files of src/client share about a handle.
+ *
+ * Layer 1, private to src/client.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_HANDLE_INTERNAL_H
+#define KAFKA_HANDLE_INTERNAL_H
+
+#include "postgres.h"
+
+#include <pthread.h>
+
+#include "client/handle.h"
+#include "client/rdkafka_api.h"
+#include "lib/ilist.h"
+#include "portability/instr_time.h"
+
+#define KAFKA_TEXT_SIZE 512
+
+/*
+ * The part that helper threads may outlive the backend's interest in: plain malloc'd
+ * memory, counted, destroyed by whoever lets go last.
+ */
+typedef struct KafkaHandleCore
+{
+	pthread_mutex_t mutex;
+	int			refs;
+	rd_kafka_t *rk;
+	rd_kafka_queue_t *logs;
+} KafkaHandleCore;
+
+struct KafkaHandle
+{
+	dlist_node	node;			/* in the session's list, most recently used first */
+	KafkaHandleCore *core;
+	rd_kafka_t *rk;				/* = core->rk */
+	KafkaRole	role;
+	Oid			serverid;
+	Oid			userid;
+	uint32		server_hash;	/* of the catalogue rows it was made from */
+	MemoryContext context;		/* of this struct and its strings */
+	char	   *server_name;
+	char	   *identity;		/* all properties as one text: equal text, equal handle */
+	bool		in_use;
+	bool		stale;			/* options have changed since */
+	int			descriptors;	/* reserved with PostgreSQL */
+
+	/* what callbacks and the log queue recorded last; read by waits */
+	rd_kafka_resp_err_t error;	/* worst since the last reset */
+	char		error_text[KAFKA_TEXT_SIZE];
+	char		log_text[KAFKA_TEXT_SIZE];
+
+	bool		transactions_ready; /* init_transactions has succeeded, all was clean since */
+
+	/* who uses the handle: told before it goes, so that nothing of librdkafka's is held */
+	void	   *owner;
+	void		(*detach) (void *owner);
+	/* a producer's delivery reports */
+	void		(*report) (void *owner, const rd_kafka_message_t *rkm);
+};
+
+/* Serves callbacks and the log queue; no wait.  Never throws. */
+extern void kafka_handle_serve(KafkaHandle *handle);
+
+/* Forgets recorded errors, at the start of a wait. */
+extern void kafka_handle_forget_errors(KafkaHandle *handle);
+
+/* Counting for helper threads. */
+extern void kafka_core_hold(KafkaHandleCore *core);
+extern void kafka_core_drop(KafkaHandleCore *core);
+
+#endif							/* KAFKA_HANDLE_INTERNAL_H */

@@ -1,0 +1,754 @@
+/*-------------------------------------------------------------------------
+ *
+ * property.c
+ *	  librdkafka's properties as options of servers, user mappings and tables.
+ *
+ * Layer 1.  Three sources meet here: librdkafka's own list (which names exist and
+ * which direction they belong to, read from rd_kafka_conf_properties_show), the rules
+ * below (what users may set, and where), and the defaults that this extension's way of
+ * reading and writing needs.
+ *
+ * A name that is neither in the rules nor harmless by its form is privileged: a property
+ * of a newer librdkafka may read files, and this version cannot know.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+#include "catalog/pg_authid.h"
+#include "client/property.h"
+#include "client/rdkafka_api.h"
+#include "foreign/foreign.h"
+#include "ground/compat.h"
+#include "ground/settings.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/varlena.h"
+
+/* ------------------------------------------------------------------------
+ * The rules
+ * ------------------------------------------------------------------------
+ */
+typedef enum PropertyRule
+{
+	RULE_OPEN,					/* anybody who may set options */
+	RULE_OWNED,					/* the extension's own business */
+	RULE_FILE,					/* pg_read_server_files */
+	RULE_PROGRAM,				/* pg_execute_server_program, loads code or runs programs */
+	RULE_CREDENTIAL,			/* user mapping or server, not secret */
+	RULE_SECRET					/* user mapping only, never shown */
+} PropertyRule;
+
+typedef struct RuledProperty
+{
+	const char *name;
+	PropertyRule rule;
+} RuledProperty;
+
+/* Names ending in _cb are owned without being listed. */
+static const RuledProperty property_rules[] = {
+	/* the extension decides */
+	{"background_event_cb", RULE_OWNED},
+	{"auto.commit.enable", RULE_OWNED},
+	{"auto.commit.interval.ms", RULE_OWNED},
+	{"auto.offset.reset", RULE_OWNED},
+	{"builtin.features", RULE_OWNED},
+	{"consume.callback.max.messages", RULE_OWNED},
+	{"default_topic_conf", RULE_OWNED},
+	{"delivery.report.only.error", RULE_OWNED},
+	{"enable.auto.commit", RULE_OWNED},
+	{"enable.auto.offset.store", RULE_OWNED},
+	{"enable.partition.eof", RULE_OWNED},
+	{"enabled_events", RULE_OWNED},
+	{"group.id", RULE_OWNED},
+	{"group.instance.id", RULE_OWNED},
+	{"interceptors", RULE_OWNED},
+	{"internal.termination.signal", RULE_OWNED},
+	{"log.queue", RULE_OWNED},
+	{"log.thread.name", RULE_OWNED},
+	{"log_level", RULE_OWNED},
+	{"msg_order_cmp", RULE_OWNED},
+	{"offset.store.method", RULE_OWNED},
+	{"offset.store.path", RULE_OWNED},
+	{"offset.store.sync.interval.ms", RULE_OWNED},
+	{"opaque", RULE_OWNED},
+	{"produce.offset.report", RULE_OWNED},
+	{"queuing.strategy", RULE_OWNED},
+	{"ssl_ca", RULE_OWNED},
+	{"ssl_certificate", RULE_OWNED},
+	{"ssl_engine_callback_data", RULE_OWNED},
+	{"ssl_key", RULE_OWNED},
+	{"test.mock.broker.rtt", RULE_OWNED},
+	{"test.mock.num.brokers", RULE_OWNED},
+	{"transactional.id", RULE_OWNED},
+
+	/* they make the server process read files, load code or run programs */
+	{"plugin.library.paths", RULE_PROGRAM},
+	{"sasl.kerberos.kinit.cmd", RULE_PROGRAM},
+	{"ssl.engine.id", RULE_PROGRAM},
+	{"ssl.engine.location", RULE_PROGRAM},
+	{"ssl.providers", RULE_PROGRAM},
+	{"https.ca.location", RULE_FILE},
+	{"sasl.kerberos.keytab", RULE_FILE},
+	{"sasl.oauthbearer.assertion.file", RULE_FILE},
+	{"sasl.oauthbearer.assertion.jwt.template.file", RULE_FILE},
+	{"sasl.oauthbearer.assertion.private.key.file", RULE_FILE},
+	{"ssl.ca.certificate.stores", RULE_FILE},
+	{"ssl.ca.location", RULE_FILE},
+	{"ssl.certificate.location", RULE_FILE},
+	{"ssl.crl.location", RULE_FILE},
+	{"ssl.key.location", RULE_FILE},
+	{"ssl.keystore.location", RULE_FILE},
+
+	/* secrets and what goes with them */
+	{"sasl.oauthbearer.assertion.private.key.passphrase", RULE_SECRET},
+	{"sasl.oauthbearer.assertion.private.key.pem", RULE_SECRET},
+	{"sasl.oauthbearer.client.credentials.client.secret", RULE_SECRET},
+	{"sasl.oauthbearer.client.secret", RULE_SECRET},
+	{"sasl.oauthbearer.config", RULE_SECRET},
+	{"sasl.password", RULE_SECRET},
+	{"ssl.key.password", RULE_SECRET},
+	{"ssl.key.pem", RULE_SECRET},
+	{"ssl.keystore.password", RULE_SECRET},
+	{"sasl.kerberos.principal", RULE_CREDENTIAL},
+	{"sasl.oauthbearer.client.credentials.client.id", RULE_CREDENTIAL},
+	{"sasl.oauthbearer.client.id", RULE_CREDENTIAL},
+	{"sasl.oauthbearer.extensions", RULE_CREDENTIAL},
+	{"sasl.oauthbearer.scope", RULE_CREDENTIAL},
+	{"sasl.username", RULE_CREDENTIAL},
+	{"ssl.certificate.pem", RULE_CREDENTIAL},
+
+	/* known and harmless */
+	{"acks", RULE_OPEN},
+	{"allow.auto.create.topics", RULE_OPEN},
+	{"api.version.fallback.ms", RULE_OPEN},
+	{"api.version.request", RULE_OPEN},
+	{"api.version.request.timeout.ms", RULE_OPEN},
+	{"batch.num.messages", RULE_OPEN},
+	{"batch.size", RULE_OPEN},
+	{"bootstrap.servers", RULE_OPEN},
+	{"broker.address.family", RULE_OPEN},
+	{"broker.address.ttl", RULE_OPEN},
+	{"broker.version.fallback", RULE_OPEN},
+	{"check.crcs", RULE_OPEN},
+	{"client.dns.lookup", RULE_OPEN},
+	{"client.id", RULE_OPEN},
+	{"client.rack", RULE_OPEN},
+	{"compression.codec", RULE_OPEN},
+	{"compression.level", RULE_OPEN},
+	{"compression.type", RULE_OPEN},
+	{"connections.max.idle.ms", RULE_OPEN},
+	{"coordinator.query.interval.ms", RULE_OPEN},
+	{"debug", RULE_OPEN},
+	{"delivery.timeout.ms", RULE_OPEN},
+	{"enable.gapless.guarantee", RULE_OPEN},
+	{"enable.idempotence", RULE_OPEN},
+	{"enable.metrics.push", RULE_OPEN},
+	{"enable.random.seed", RULE_OPEN},
+	{"enable.sasl.oauthbearer.unsecure.jwt", RULE_OPEN},
+	{"enable.ssl.certificate.verification", RULE_OPEN},
+	{"fetch.error.backoff.ms", RULE_OPEN},
+	{"fetch.max.bytes", RULE_OPEN},
+	{"fetch.message.max.bytes", RULE_OPEN},
+	{"fetch.min.bytes", RULE_OPEN},
+	{"fetch.queue.backoff.ms", RULE_OPEN},
+	{"fetch.wait.max.ms", RULE_OPEN},
+	{"group.protocol", RULE_OPEN},
+	{"group.protocol.type", RULE_OPEN},
+	{"group.remote.assignor", RULE_OPEN},
+	{"heartbeat.interval.ms", RULE_OPEN},
+	{"isolation.level", RULE_OPEN},
+	{"linger.ms", RULE_OPEN},
+	{"log.connection.close", RULE_OPEN},
+	{"max.in.flight", RULE_OPEN},
+	{"max.in.flight.requests.per.connection", RULE_OPEN},
+	{"max.partition.fetch.bytes", RULE_OPEN},
+	{"max.poll.interval.ms", RULE_OPEN},
+	{"message.copy.max.bytes", RULE_OPEN},
+	{"message.max.bytes", RULE_OPEN},
+	{"message.send.max.retries", RULE_OPEN},
+	{"message.timeout.ms", RULE_OPEN},
+	{"metadata.broker.list", RULE_OPEN},
+	{"metadata.max.age.ms", RULE_OPEN},
+	{"metadata.recovery.rebootstrap.trigger.ms", RULE_OPEN},
+	{"metadata.recovery.strategy", RULE_OPEN},
+	{"partition.assignment.strategy", RULE_OPEN},
+	{"queue.buffering.backpressure.threshold", RULE_OPEN},
+	{"queue.buffering.max.kbytes", RULE_OPEN},
+	{"queue.buffering.max.messages", RULE_OPEN},
+	{"queue.buffering.max.ms", RULE_OPEN},
+	{"queued.max.messages.kbytes", RULE_OPEN},
+	{"queued.min.messages", RULE_OPEN},
+	{"receive.message.max.bytes", RULE_OPEN},
+	{"reconnect.backoff.jitter.ms", RULE_OPEN},
+	{"reconnect.backoff.max.ms", RULE_OPEN},
+	{"reconnect.backoff.ms", RULE_OPEN},
+	{"request.required.acks", RULE_OPEN},
+	{"request.timeout.ms", RULE_OPEN},
+	{"retries", RULE_OPEN},
+	{"retry.backoff.max.ms", RULE_OPEN},
+	{"retry.backoff.ms", RULE_OPEN},
+	{"sasl.kerberos.min.time.before.relogin", RULE_OPEN},
+	{"sasl.kerberos.service.name", RULE_OPEN},
+	{"sasl.mechanism", RULE_OPEN},
+	{"sasl.mechanisms", RULE_OPEN},
+	{"sasl.oauthbearer.grant.type", RULE_OPEN},
+	{"sasl.oauthbearer.method", RULE_OPEN},
+	{"sasl.oauthbearer.token.endpoint.url", RULE_OPEN},
+	{"security.protocol", RULE_OPEN},
+	{"session.timeout.ms", RULE_OPEN},
+	{"socket.blocking.max.ms", RULE_OPEN},
+	{"socket.connection.setup.timeout.ms", RULE_OPEN},
+	{"socket.keepalive.enable", RULE_OPEN},
+	{"socket.max.fails", RULE_OPEN},
+	{"socket.nagle.disable", RULE_OPEN},
+	{"socket.receive.buffer.bytes", RULE_OPEN},
+	{"socket.send.buffer.bytes", RULE_OPEN},
+	{"socket.timeout.ms", RULE_OPEN},
+	{"ssl.ca.pem", RULE_OPEN},
+	{"ssl.cipher.suites", RULE_OPEN},
+	{"ssl.curves.list", RULE_OPEN},
+	{"ssl.endpoint.identification.algorithm", RULE_OPEN},
+	{"ssl.sigalgs.list", RULE_OPEN},
+	{"statistics.interval.ms", RULE_OPEN},
+	{"sticky.partitioning.linger.ms", RULE_OPEN},
+	{"topic.blacklist", RULE_OPEN},
+	{"topic.metadata.propagation.max.ms", RULE_OPEN},
+	{"topic.metadata.refresh.fast.cnt", RULE_OPEN},
+	{"topic.metadata.refresh.fast.interval.ms", RULE_OPEN},
+	{"topic.metadata.refresh.interval.ms", RULE_OPEN},
+	{"topic.metadata.refresh.sparse", RULE_OPEN},
+	{"transaction.timeout.ms", RULE_OPEN},
+};
+
+static bool
+ends_with(const char *name, const char *suffix)
+{
+	size_t		len = strlen(name);
+	size_t		suffix_len = strlen(suffix);
+
+	return len >= suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
+}
+
+static PropertyRule
+rule_of(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(property_rules); i++)
+		if (strcmp(property_rules[i].name, name) == 0)
+			return property_rules[i].rule;
+	if (ends_with(name, "_cb") || strncmp(name, "test.mock.", 10) == 0)
+		return RULE_OWNED;
+	if (ends_with(name, ".password") || ends_with(name, ".secret") ||
+		ends_with(name, ".passphrase"))
+		return RULE_SECRET;
+	return RULE_PROGRAM;		/* unknown to this version: the most careful rule */
+}
+
+/* ------------------------------------------------------------------------
+ * librdkafka's own list
+ * ------------------------------------------------------------------------
+ */
+typedef struct KnownProperty
+{
+	char	   *name;
+	char		direction;		/* 'C', 'P' or '*' */
+} KnownProperty;
+
+static KnownProperty *known_properties;
+static int	n_known_properties;
+
+/* A row of the table is "name | C/P | range | ..."; anything else is a heading. */
+static bool
+parse_property_row(char *line, char **name, char *direction)
+{
+	char	   *bar = strstr(line, " | ");
+	char	   *end;
+
+	if (bar == NULL || strncmp(line, "Property ", 9) == 0)
+		return false;
+	*direction = bar[3] == ' ' ? bar[4] : bar[3];
+	end = bar;
+	*end = '\0';
+	while (end > line && end[-1] == ' ')
+		*--end = '\0';
+	*name = line;
+	return *line != '\0';
+}
+
+static const KnownProperty *
+find_known(const char *name)
+{
+	for (int i = 0; i < n_known_properties; i++)
+		if (strcmp(known_properties[i].name, name) == 0)
+			return &known_properties[i];
+	return NULL;
+}
+
+/* A name that is both a global and a topic property is kept once. */
+static void
+add_known(char *name, char direction)
+{
+	KnownProperty *known = (KnownProperty *) find_known(name);
+
+	if (known)
+	{
+		if (known->direction != direction)
+			known->direction = '*';
+		return;
+	}
+	known = &known_properties[n_known_properties++];
+	known->name = MemoryContextStrdup(TopMemoryContext, name);
+	known->direction = direction;
+}
+
+static void
+load_known_properties(void)
+{
+	char	   *text = NULL;
+	size_t		size = 0;
+	FILE	   *stream;
+	char	   *line;
+	char	   *save;
+	int			lines = 1;
+
+	if (known_properties)
+		return;
+	stream = open_memstream(&text, &size);
+	if (stream == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	rd_kafka_conf_properties_show(stream);
+	fclose(stream);
+	for (char *p = text; *p; p++)
+		if (*p == '\n')
+			lines++;
+	known_properties = MemoryContextAlloc(TopMemoryContext, lines * sizeof(KnownProperty));
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+	{
+		char	   *name;
+		char		direction;
+
+		if (parse_property_row(line, &name, &direction))
+			add_known(name, direction);
+	}
+	free(text);
+}
+
+/* Options are written with underscores or with dots; both are compared as dots. */
+static bool
+same_name(const char *option, const char *name)
+{
+	for (; *option && *name; option++, name++)
+		if ((*option == '_' ? '.' : *option) != (*name == '_' ? '.' : *name))
+			return false;
+	return *option == *name;
+}
+
+static const KnownProperty *
+find_property(const char *option)
+{
+	load_known_properties();
+	if (strcmp(option, "brokers") == 0)
+		option = "bootstrap.servers";
+	for (int i = 0; i < n_known_properties; i++)
+		if (same_name(option, known_properties[i].name))
+			return &known_properties[i];
+	return NULL;
+}
+
+const char *
+kafka_property_name(const char *option)
+{
+	const KnownProperty *known = find_property(option);
+
+	if (known == NULL)
+		return NULL;
+	if (strcmp(known->name, "metadata.broker.list") == 0)
+		return "bootstrap.servers";
+	return known->name;
+}
+
+bool
+kafka_property_is_producers(const char *option)
+{
+	const KnownProperty *known = find_property(option);
+
+	return known && known->direction == 'P';
+}
+
+/* ------------------------------------------------------------------------
+ * Checks where an option is set
+ * ------------------------------------------------------------------------
+ */
+
+/* Keeps the nearest of the names offered so far. */
+static void
+offer_name(const char *wanted, const char *name, const char **best, int *distance)
+{
+	int			found;
+
+	if (strlen(name) > 255)
+		return;
+	found = varstr_levenshtein_less_equal(wanted, strlen(wanted), name, strlen(name),
+										  1, 1, 1, *distance - 1, true);
+	if (found < *distance)
+	{
+		*distance = found;
+		*best = name;
+	}
+}
+
+static KAFKA_NORETURN void
+reject_unknown(const char *option, KafkaOptionPlace place)
+{
+	const char *best = NULL;
+	int			distance = Min((int) strlen(option) / 2, 5) + 1;
+
+	if (strlen(option) <= 255)
+	{
+		for (const KafkaOption *own = kafka_option_table; own->name; own++)
+			if (own->places & place)
+				offer_name(option, own->name, &best, &distance);
+		for (int i = 0; place != KAFKA_ON_COLUMN && place != KAFKA_ON_WRAPPER &&
+			 i < n_known_properties; i++)
+		{
+			char	   *spelled = pstrdup(known_properties[i].name);
+
+			if (rule_of(spelled) == RULE_OWNED)
+				continue;
+			for (char *p = spelled; *p; p++)
+				if (*p == '.')
+					*p = '_';
+			offer_name(option, spelled, &best, &distance);
+		}
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("invalid option \"%s\"", option),
+			 best ? errhint("Perhaps you meant the option \"%s\".", best) :
+			 errhint("Options are those of kafka_fdw and, on servers, user mappings and "
+					 "tables, librdkafka's properties with underscores for dots.")));
+}
+
+static void
+check_privilege(const char *name, PropertyRule rule, Oid userid)
+{
+	Oid			role;
+
+	if (rule != RULE_FILE && rule != RULE_PROGRAM)
+		return;
+	role = rule == RULE_FILE ? ROLE_PG_READ_SERVER_FILES : ROLE_PG_EXECUTE_SERVER_PROGRAM;
+	if (superuser_arg(userid) || has_privs_of_role(userid, role))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to use option \"%s\"", name),
+			 errhint("It makes the server process %s: only a superuser or a member of \"%s\" "
+					 "may use it.",
+					 rule == RULE_FILE ? "read files" : "load code or run programs",
+					 rule == RULE_FILE ? "pg_read_server_files" :
+					 "pg_execute_server_program")));
+}
+
+static void
+check_place(const char *option, PropertyRule rule, KafkaOptionPlace place)
+{
+	if (rule == RULE_OWNED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"%s\" cannot be set", option),
+				 errhint("kafka_fdw itself decides this property of librdkafka.")));
+	if (rule == RULE_SECRET && place != KAFKA_ON_USER_MAPPING)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"%s\" is a secret and belongs to a user mapping", option),
+				 errhint("Use CREATE USER MAPPING ... OPTIONS (%s ...).", option)));
+	if (rule == RULE_CREDENTIAL && place == KAFKA_ON_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"%s\" is a credential and belongs to a user mapping", option),
+				 errhint("Use CREATE USER MAPPING ... OPTIONS (%s ...).", option)));
+	if (place == KAFKA_ON_USER_MAPPING && rule == RULE_OPEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"%s\" does not belong to a user mapping", option),
+				 errhint("A user mapping holds credentials only; set it on the server.")));
+}
+
+/* A table shares the server's connections: where to and how to log in is the server's. */
+static void
+check_table_property(const char *option, const char *name)
+{
+	if (strcmp(name, "bootstrap.servers") == 0 || strcmp(name, "metadata.broker.list") == 0 ||
+		strcmp(name, "security.protocol") == 0 || strncmp(name, "sasl.", 5) == 0 ||
+		strncmp(name, "ssl.", 4) == 0 || strcmp(name, "transaction.timeout.ms") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("option \"%s\" belongs to the server", option),
+				 errhint("Set it with ALTER SERVER.")));
+}
+
+static void
+check_value(const char *option, const char *name, const char *value, PropertyRule rule)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	char		text[512];
+	rd_kafka_conf_res_t res;
+
+	res = rd_kafka_conf_set(conf, name, value, text, sizeof(text));
+	rd_kafka_conf_destroy(conf);
+	if (res == RD_KAFKA_CONF_OK)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for option \"%s\"", option),
+			 rule == RULE_SECRET ? 0 : errdetail("librdkafka says: %s", text)));
+}
+
+void
+kafka_property_check(const char *option, const char *value, KafkaOptionPlace place, Oid userid)
+{
+	const KnownProperty *known = NULL;
+	PropertyRule rule;
+
+	load_known_properties();
+	if (place != KAFKA_ON_COLUMN && place != KAFKA_ON_WRAPPER)
+		known = find_property(option);
+	if (known == NULL)
+		reject_unknown(option, place);
+	rule = rule_of(known->name);
+	check_place(option, rule, place);
+	if (place == KAFKA_ON_TABLE)
+		check_table_property(option, known->name);
+	check_privilege(option, rule, userid);
+	/* setting these on a scratch object already opens the file or loads the code */
+	if (rule != RULE_PROGRAM && rule != RULE_FILE)
+		check_value(option, known->name, value, rule);
+}
+
+/* ------------------------------------------------------------------------
+ * The properties of a handle
+ * ------------------------------------------------------------------------
+ */
+static void
+put_setting(List **settings, const char *name, const char *value)
+{
+	ListCell   *lc;
+	KafkaSetting *setting;
+
+	foreach(lc, *settings)
+	{
+		setting = (KafkaSetting *) lfirst(lc);
+		if (strcmp(setting->name, name) == 0)
+		{
+			setting->value = pstrdup(value);
+			return;
+		}
+	}
+	setting = palloc(sizeof(KafkaSetting));
+	setting->name = name;
+	setting->value = pstrdup(value);
+	*settings = lappend(*settings, setting);
+}
+
+const char *
+kafka_property_get(List *settings, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, settings)
+	{
+		KafkaSetting *setting = (KafkaSetting *) lfirst(lc);
+
+		if (strcmp(setting->name, name) == 0)
+			return setting->value;
+	}
+	return NULL;
+}
+
+/* Optional: set only where this librdkafka has it. */
+static void
+put_if_known(List **settings, const char *name, const char *value)
+{
+	if (find_property(name))
+		put_setting(settings, name, value);
+}
+
+/* Defaults that users may override; doc/options.md lists them. */
+static void
+put_defaults(List **settings, KafkaRole role)
+{
+	char		timeout[32];
+
+	put_setting(settings, "client.id", "kafka_fdw");
+	put_setting(settings, "log.connection.close", "false");
+	put_setting(settings, "reconnect.backoff.max.ms", "1000");
+	put_setting(settings, "socket.nagle.disable", "true");
+	put_if_known(settings, "enable.metrics.push", "false");
+	switch (role)
+	{
+		case KAFKA_ROLE_ADMIN:
+			break;
+		case KAFKA_ROLE_CONSUMER:
+			put_setting(settings, "fetch.wait.max.ms", "10");
+			put_setting(settings, "queued.min.messages", "20000");
+			put_setting(settings, "queued.max.messages.kbytes", "16384");
+			put_if_known(settings, "fetch.queue.backoff.ms", "2");
+			break;
+		case KAFKA_ROLE_TRANSACTIONAL:
+			/* longer than the longest wait for a message, within a broker's usual maximum */
+			snprintf(timeout, sizeof(timeout), "%d",
+					 Min(Max(60000, kafka_setting_commit_timeout * 2), 900000));
+			put_setting(settings, "transaction.timeout.ms", timeout);
+			/* FALLTHROUGH */
+		case KAFKA_ROLE_PRODUCER:
+			snprintf(timeout, sizeof(timeout), "%d",
+					 Min(kafka_setting_commit_timeout, 900000));
+			put_setting(settings, "enable.idempotence", "true");
+			put_setting(settings, "message.timeout.ms", timeout);
+			put_setting(settings, "queue.buffering.max.kbytes", "65536");
+			put_setting(settings, "retry.backoff.ms", "5");
+			break;
+	}
+}
+
+/* What the extension's way of using librdkafka rests on; set last. */
+static void
+put_fixed(List **settings, KafkaRole role)
+{
+	char		level[8];
+
+	snprintf(level, sizeof(level), "%d", Max(kafka_setting_log_broker_messages, 3));
+	put_setting(settings, "log_level", level);
+	put_setting(settings, "log.queue", "true");
+	switch (role)
+	{
+		case KAFKA_ROLE_ADMIN:
+			put_setting(settings, "allow.auto.create.topics", "false");
+			break;
+		case KAFKA_ROLE_CONSUMER:
+			put_setting(settings, "allow.auto.create.topics", "false");
+			put_setting(settings, "auto.offset.reset", "error");
+			put_setting(settings, "enable.auto.commit", "false");
+			put_setting(settings, "enable.auto.offset.store", "false");
+			put_setting(settings, "enable.partition.eof", "true");
+			break;
+		case KAFKA_ROLE_PRODUCER:
+			put_setting(settings, "partitioner", "murmur2_random");
+			break;
+		case KAFKA_ROLE_TRANSACTIONAL:
+			put_setting(settings, "partitioner", "murmur2_random");
+			put_setting(settings, "enable.idempotence", "true");
+			break;
+	}
+}
+
+/* A consumer's properties are of no use to a producer, and the other way round. */
+static bool
+suits_role(const KnownProperty *known, KafkaRole role)
+{
+	if (known->direction == 'P')
+		return role == KAFKA_ROLE_PRODUCER || role == KAFKA_ROLE_TRANSACTIONAL;
+	if (known->direction == 'C')
+		return role == KAFKA_ROLE_CONSUMER ||
+			(role == KAFKA_ROLE_ADMIN && strcmp(known->name, "isolation.level") == 0);
+	return true;
+}
+
+/*
+ * In a transaction all sends of a server share one producer, so a table cannot give it
+ * properties of its own.
+ */
+static void
+reject_table_producer_property(const KafkaProperty *property)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("option \"%s\" on a table needs delivery \"immediate\"", property->name),
+			 errdetail("In the other modes all sends of a transaction share one producer."),
+			 errhint("Set the option on the server, or the table's \"delivery\" to "
+					 "\"immediate\".")));
+}
+
+/* Rights as they are now: of the server's owner, of the mapping's user, of the table's user. */
+static void
+check_use(const KafkaOptions *opts, const KafkaProperty *property, PropertyRule rule)
+{
+	Oid			setter = opts->userid;
+
+	if (rule != RULE_FILE && rule != RULE_PROGRAM)
+		return;
+	if (property->place == KAFKA_ON_SERVER)
+		setter = GetForeignServer(opts->serverid)->owner;
+	check_privilege(property->name, rule, setter);
+}
+
+/*
+ * Without acks from all replicas there is no idempotence, and a transaction cannot keep
+ * its promise.
+ */
+static void
+settle_acks(List **settings, KafkaRole role)
+{
+	const char *acks = kafka_property_get(*settings, "acks");
+
+	if (acks == NULL)
+		acks = kafka_property_get(*settings, "request.required.acks");
+	if (acks == NULL || strcmp(acks, "all") == 0 || strcmp(acks, "-1") == 0)
+		return;
+	if (role == KAFKA_ROLE_TRANSACTIONAL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("option \"acks\" must be \"all\" in this delivery mode"),
+				 errhint("Only delivery \"immediate\" may use other values.")));
+	if (role == KAFKA_ROLE_PRODUCER)
+		put_setting(settings, "enable.idempotence", "false");
+}
+
+List *
+kafka_property_collect(const KafkaOptions *opts, KafkaRole role)
+{
+	List	   *settings = NIL;
+	ListCell   *lc;
+
+	put_defaults(&settings, role);
+	foreach(lc, opts->properties)
+	{
+		KafkaProperty *property = (KafkaProperty *) lfirst(lc);
+		const KnownProperty *known = find_property(property->name);
+		PropertyRule rule;
+
+		if (known == NULL)
+			reject_unknown(property->name, property->place);
+		rule = rule_of(known->name);
+		check_use(opts, property, rule);
+		if (!suits_role(known, role))
+			continue;
+		if (role == KAFKA_ROLE_TRANSACTIONAL && property->place == KAFKA_ON_TABLE &&
+			known->direction == 'P')
+			reject_table_producer_property(property);
+		put_setting(&settings, kafka_property_name(property->name), property->value);
+	}
+	settle_acks(&settings, role);
+	put_fixed(&settings, role);
+	return settings;
+}
+
+int64
+kafka_property_max_message(const KafkaOptions *opts)
+{
+	ListCell   *lc;
+	int64		result = 1000000;	/* librdkafka's default */
+
+	foreach(lc, opts->properties)
+	{
+		KafkaProperty *property = (KafkaProperty *) lfirst(lc);
+
+		if (same_name(property->name, "message.max.bytes"))
+			result = pg_strtoint32(property->value);
+	}
+	return result;
+}

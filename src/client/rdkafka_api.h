@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * rdkafka_api.h
+ *	  The one way to librdkafka's header, and its versions' differences.
+ *
+ * Layer 1, private to src/client: no other folder includes it, and no other header of
+ * this folder except handle_internal.h, which is private too.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_RDKAFKA_API_H
+#define KAFKA_RDKAFKA_API_H
+
+#include <librdkafka/rdkafka.h>
+
+#if RD_KAFKA_VERSION < 0x020002ff
+#error "kafka_fdw needs librdkafka 2.0.2 or later"
+#endif
+
+/* Leader epochs of messages came with 2.1. */
+#if RD_KAFKA_VERSION >= 0x020100ff
+#define KAFKA_RD_LEADER_EPOCH(rkm) rd_kafka_message_leader_epoch(rkm)
+#else
+#define KAFKA_RD_LEADER_EPOCH(rkm) ((void) (rkm), -1)
+#endif
+
+#endif							/* KAFKA_RDKAFKA_API_H */

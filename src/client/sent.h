@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * sent.h
+ *	  What this session has sent: so that it reads its own writes.
+ *
+ * Layer 1.  After a commit the broker's last stable offset lags for some milliseconds;
+ * the session remembers the last offset of each partition that it was told, and a scan
+ * that is about to pin its end waits for the broker to catch up with that.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_SENT_H
+#define KAFKA_SENT_H
+
+#include "postgres.h"
+
+/* A confirmed and, where there is a transaction, committed message. */
+extern void kafka_sent_note(Oid serverid, const char *topic, int32 partition, int64 offset);
+
+/* The last such offset, or KAFKA_UNKNOWN. */
+extern int64 kafka_sent_offset(Oid serverid, const char *topic, int32 partition);
+
+/* Nothing to wait for any longer: it was seen, or waiting for it was in vain. */
+extern void kafka_sent_forget(Oid serverid, const char *topic, int32 partition);
+
+/* True if the session has sent nothing since it was last forgotten. */
+extern bool kafka_sent_is_empty(void);
+
+#endif							/* KAFKA_SENT_H */

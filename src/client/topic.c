@@ -1,0 +1,404 @@
+/*-------------------------------------------------------------------------
+ *
+ * topic.c
+ *	  Topics of a cluster: which there are, their partitions, their offsets.
+ *
+ * Layer 1.  All questions go through the session's metadata handle, which is a consumer
+ * without a group: it never creates a topic by asking, and its requests never queue
+ * behind a fetch.  Each question is one blocking call of librdkafka in a helper thread
+ * (wait.h); errors that pass are tried again until kafka_fdw.connect_timeout.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "client/error.h"
+#include "client/handle_internal.h"
+#include "client/topic.h"
+#include "client/wait.h"
+#include "ground/compat.h"
+#include "ground/settings.h"
+#include "storage/latch.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+/* ListOffsets' special timestamps */
+#define TIMESTAMP_EARLIEST (-2)
+#define TIMESTAMP_LATEST (-1)
+
+/* The call in the helper thread has the time limit; its answer gets this much more. */
+#define REPLY_GRACE_MS 500
+
+/* How long the number of partitions of a topic is believed without asking again. */
+#define METADATA_TTL_MS 5000
+
+/* ------------------------------------------------------------------------
+ * Metadata
+ * ------------------------------------------------------------------------
+ */
+typedef struct MetadataJob
+{
+	KafkaJob	job;
+	char	   *topic;			/* NULL: all topics */
+	int			timeout_ms;
+	rd_kafka_resp_err_t err;
+	const struct rd_kafka_metadata *metadata;
+} MetadataJob;
+
+static void
+metadata_run(KafkaJob *job)
+{
+	MetadataJob *self = (MetadataJob *) job;
+	rd_kafka_t *rk = job->core->rk;
+	rd_kafka_topic_t *rkt = NULL;
+
+	if (self->topic)
+	{
+		rkt = rd_kafka_topic_new(rk, self->topic, NULL);
+		if (rkt == NULL)
+		{
+			self->err = rd_kafka_last_error();
+			return;
+		}
+	}
+	self->err = rd_kafka_metadata(rk, self->topic == NULL, rkt, &self->metadata,
+								  self->timeout_ms);
+	if (rkt)
+		rd_kafka_topic_destroy(rkt);
+}
+
+static void
+metadata_destroy(KafkaJob *job)
+{
+	MetadataJob *self = (MetadataJob *) job;
+
+	if (self->metadata)
+		rd_kafka_metadata_destroy(self->metadata);
+	free(self->topic);
+	free(self);
+}
+
+/* The answer's topic row: its own error stands beside the request's. */
+static rd_kafka_resp_err_t
+metadata_error(const MetadataJob *self)
+{
+	if (self->err || self->topic == NULL)
+		return self->err;
+	if (self->metadata->topic_cnt != 1)
+		return RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+	if (self->metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR &&
+		self->metadata->topics[0].partition_cnt == 0)
+		return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+	return self->metadata->topics[0].err;
+}
+
+/* A short pause between two tries that an interrupt ends. */
+static void
+pause_before_retry(KafkaWait *wait)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 KAFKA_SLICE_MS, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	kafka_wait_check(wait);
+}
+
+/*
+ * Asks until there is an answer.  The caller drops the job.  An unknown topic comes back
+ * as the job's err, anything else that is wrong raises.
+ */
+static MetadataJob *
+fetch_metadata(KafkaHandle *handle, const char *topic)
+{
+	KafkaPlace	place = {.doing = "could not read the cluster's metadata", .topic = topic};
+	KafkaWait	wait;
+
+	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + REPLY_GRACE_MS);
+	for (;;)
+	{
+		MetadataJob *self = kafka_job_alloc(sizeof(MetadataJob), metadata_run,
+											metadata_destroy);
+
+		self->topic = topic ? strdup(topic) : NULL;
+		self->timeout_ms = Max(kafka_setting_connect_timeout - kafka_wait_elapsed(&wait), 100);
+		kafka_job_wait(&self->job, &wait);
+		self->err = metadata_error(self);
+		if (!kafka_error_is_transient(self->err))
+			return self;
+		if (kafka_wait_elapsed(&wait) + KAFKA_SLICE_MS >= kafka_setting_connect_timeout)
+		{
+			rd_kafka_resp_err_t err = self->err;
+
+			kafka_job_drop(&self->job);
+			kafka_handle_serve(handle);
+			if (err == RD_KAFKA_RESP_ERR__TIMED_OUT)
+				err = RD_KAFKA_RESP_ERR__TRANSPORT;
+			kafka_error_throw(handle, err, NULL, &place);
+		}
+		kafka_job_drop(&self->job);
+		pause_before_retry(&wait);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Partition counts, remembered for a few seconds
+ * ------------------------------------------------------------------------
+ */
+typedef struct TopicKey
+{
+	Oid			serverid;
+	Oid			userid;
+	char		topic[256];		/* Kafka's limit is 249 */
+} TopicKey;
+
+typedef struct TopicEntry
+{
+	TopicKey	key;
+	int32		npartitions;
+	TimestampTz asked;
+} TopicEntry;
+
+static HTAB *topic_cache;
+
+static HTAB *
+get_topic_cache(void)
+{
+	if (topic_cache == NULL)
+	{
+		HASHCTL		ctl = {.keysize = sizeof(TopicKey), .entrysize = sizeof(TopicEntry)};
+
+		topic_cache = hash_create("kafka_fdw topics", 64, &ctl, HASH_ELEM | HASH_BLOBS);
+	}
+	return topic_cache;
+}
+
+void
+kafka_topic_forget(void)
+{
+	if (topic_cache)
+		hash_destroy(topic_cache);
+	topic_cache = NULL;
+}
+
+static KAFKA_NORETURN void
+reject_topic_name(const char *topic)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid topic name \"%s\"", topic),
+			 errhint("A topic name has up to 249 letters, digits, dots, underscores and "
+					 "hyphens.")));
+}
+
+static int32
+ask_partitions(const KafkaOptions *opts, const char *topic, bool missing_ok)
+{
+	KafkaHandle *handle = kafka_handle_admin(opts);
+	KafkaPlace	place = {.doing = "could not read the topic's metadata", .topic = topic};
+	MetadataJob *self = fetch_metadata(handle, topic);
+	rd_kafka_resp_err_t err = self->err;
+	int32		npartitions = -1;
+
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		npartitions = self->metadata->topics[0].partition_cnt;
+	kafka_job_drop(&self->job);
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return npartitions;
+	if (missing_ok && (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+					   err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC))
+		return -1;
+	kafka_error_throw(handle, err, NULL, &place);
+}
+
+int32
+kafka_topic_partitions(const KafkaOptions *opts, const char *topic, bool missing_ok, bool cached)
+{
+	TopicKey	key;
+	TopicEntry *entry;
+	bool		found;
+	int32		npartitions;
+
+	memset(&key, 0, sizeof(key));
+	key.serverid = opts->serverid;
+	key.userid = opts->userid;
+	if (topic[0] == '\0' || strlcpy(key.topic, topic, sizeof(key.topic)) > 249)
+		reject_topic_name(topic);
+	entry = hash_search(get_topic_cache(), &key, HASH_FIND, NULL);
+	if (cached && entry &&
+		!TimestampDifferenceExceeds(entry->asked, GetCurrentTimestamp(), METADATA_TTL_MS))
+		return entry->npartitions;
+	npartitions = ask_partitions(opts, topic, missing_ok);
+	if (npartitions < 0)
+		return npartitions;
+	entry = hash_search(get_topic_cache(), &key, HASH_ENTER, &found);
+	entry->npartitions = npartitions;
+	entry->asked = GetCurrentTimestamp();
+	return npartitions;
+}
+
+/* ------------------------------------------------------------------------
+ * Lists
+ * ------------------------------------------------------------------------
+ */
+static int
+compare_topics(const ListCell *a, const ListCell *b)
+{
+	return strcmp(((KafkaTopic *) lfirst(a))->name, ((KafkaTopic *) lfirst(b))->name);
+}
+
+List *
+kafka_topic_list(const KafkaOptions *opts)
+{
+	KafkaHandle *handle = kafka_handle_admin(opts);
+	KafkaPlace	place = {.doing = "could not list topics"};
+	MetadataJob *self = fetch_metadata(handle, NULL);
+	rd_kafka_resp_err_t err = self->err;
+	List	   *result = NIL;
+
+	for (int i = 0; !err && i < self->metadata->topic_cnt; i++)
+	{
+		const struct rd_kafka_metadata_topic *row = &self->metadata->topics[i];
+		KafkaTopic *topic = palloc(sizeof(KafkaTopic));
+
+		topic->name = pstrdup(row->topic);
+		topic->npartitions = row->partition_cnt;
+		topic->replication_factor = row->partition_cnt ? row->partitions[0].replica_cnt : 0;
+		result = lappend(result, topic);
+	}
+	kafka_job_drop(&self->job);
+	if (err)
+		kafka_error_throw(handle, err, NULL, &place);
+	list_sort(result, compare_topics);
+	return result;
+}
+
+char *
+kafka_cluster_describe(const KafkaOptions *opts)
+{
+	KafkaHandle *handle = kafka_handle_admin(opts);
+	KafkaPlace	place = {.doing = "could not read the cluster's metadata"};
+	MetadataJob *self = fetch_metadata(handle, NULL);
+	rd_kafka_resp_err_t err = self->err;
+	char	   *result = NULL;
+
+	if (!err)
+		result = psprintf("%d broker%s, %d topics, librdkafka %s",
+						  self->metadata->broker_cnt,
+						  self->metadata->broker_cnt == 1 ? "" : "s",
+						  self->metadata->topic_cnt, rd_kafka_version_str());
+	kafka_job_drop(&self->job);
+	if (err)
+		kafka_error_throw(handle, err, NULL, &place);
+	return result;
+}
+
+/* ------------------------------------------------------------------------
+ * Offsets
+ * ------------------------------------------------------------------------
+ */
+typedef struct OffsetsJob
+{
+	KafkaJob	job;
+	rd_kafka_topic_partition_list_t *list;
+	int			timeout_ms;
+	rd_kafka_resp_err_t err;
+} OffsetsJob;
+
+static void
+offsets_run(KafkaJob *job)
+{
+	OffsetsJob *self = (OffsetsJob *) job;
+
+	self->err = rd_kafka_offsets_for_times(job->core->rk, self->list, self->timeout_ms);
+}
+
+static void
+offsets_destroy(KafkaJob *job)
+{
+	OffsetsJob *self = (OffsetsJob *) job;
+
+	if (self->list)
+		rd_kafka_topic_partition_list_destroy(self->list);
+	free(self);
+}
+
+/* The request's error, else the first partition's. */
+static rd_kafka_resp_err_t
+offsets_error(const OffsetsJob *self, int32 *partition)
+{
+	*partition = -1;
+	for (int i = 0; i < self->list->cnt; i++)
+	{
+		if (self->list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR)
+			continue;
+		*partition = self->list->elems[i].partition;
+		return self->list->elems[i].err;
+	}
+	return self->err;
+}
+
+static OffsetsJob *
+make_offsets_job(const char *topic, KafkaOffsetKind kind, const int32 *partitions, int n,
+				 int timeout_ms)
+{
+	OffsetsJob *self = kafka_job_alloc(sizeof(OffsetsJob), offsets_run, offsets_destroy);
+
+	self->timeout_ms = timeout_ms;
+	self->list = rd_kafka_topic_partition_list_new(n);
+	for (int i = 0; i < n; i++)
+		rd_kafka_topic_partition_list_add(self->list, topic, partitions[i])->offset =
+			kind == KAFKA_OFFSET_LOW ? TIMESTAMP_EARLIEST : TIMESTAMP_LATEST;
+	return self;
+}
+
+/* librdkafka may answer in another order than it was asked. */
+static void
+copy_offsets(const OffsetsJob *self, const char *topic, const int32 *partitions, int n,
+			 int64 *offsets)
+{
+	for (int i = 0; i < n; i++)
+	{
+		rd_kafka_topic_partition_t *row =
+			rd_kafka_topic_partition_list_find(self->list, topic, partitions[i]);
+
+		Assert(row != NULL);
+		offsets[i] = row->offset;
+	}
+}
+
+void
+kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind kind,
+					const int32 *partitions, int n, int64 *offsets)
+{
+	KafkaHandle *handle = kafka_handle_admin(opts);
+	KafkaPlace	place = {.doing = "could not read the topic's offsets", .topic = topic};
+	KafkaWait	wait;
+
+	if (n == 0)
+		return;
+	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + REPLY_GRACE_MS);
+	for (;;)
+	{
+		int			left = kafka_setting_connect_timeout - kafka_wait_elapsed(&wait);
+		OffsetsJob *self = make_offsets_job(topic, kind, partitions, n, Max(left, 100));
+		rd_kafka_resp_err_t err;
+
+		kafka_job_wait(&self->job, &wait);
+		err = offsets_error(self, &place.partition);
+		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+			copy_offsets(self, topic, partitions, n, offsets);
+		kafka_job_drop(&self->job);
+		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+			return;
+		place.has_partition = place.partition >= 0;
+		kafka_handle_serve(handle);
+		if (!kafka_error_is_transient(err))
+			kafka_error_throw(handle, err, NULL, &place);
+		if (kafka_wait_elapsed(&wait) + KAFKA_SLICE_MS >= kafka_setting_connect_timeout)
+			kafka_error_throw(handle,
+							  err == RD_KAFKA_RESP_ERR__TIMED_OUT ?
+							  RD_KAFKA_RESP_ERR__TRANSPORT : err, NULL, &place);
+		pause_before_retry(&wait);
+	}
+}

@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * topic.h
+ *	  Topics of a cluster: which there are, their partitions, their offsets.
+ *
+ * Layer 1.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_TOPIC_H
+#define KAFKA_TOPIC_H
+
+#include "postgres.h"
+
+#include "ground/options.h"
+
+typedef struct KafkaTopic
+{
+	char	   *name;
+	int32		npartitions;
+	int32		replication_factor; /* of partition 0 */
+} KafkaTopic;
+
+/* Which offset of each partition. */
+typedef enum KafkaOffsetKind
+{
+	KAFKA_OFFSET_LOW,			/* the first one that is still there */
+	KAFKA_OFFSET_END			/* one behind the last one that the isolation level shows */
+} KafkaOffsetKind;
+
+/*
+ * Number of partitions; -1 if the topic does not exist and missing_ok.  Raises HV00R,
+ * HV00N, 42501, 28000.  With `cached`, an answer of the last few seconds in this session
+ * will do; a topic is never created by asking.
+ */
+extern int32 kafka_topic_partitions(const KafkaOptions *opts, const char *topic,
+									bool missing_ok, bool cached);
+
+/* The session has changed topics: nothing cached holds any longer. */
+extern void kafka_topic_forget(void);
+
+/* All topics as a List of KafkaTopic, sorted by name. */
+extern List *kafka_topic_list(const KafkaOptions *opts);
+
+/*
+ * One offset for each of the given partitions, in one round trip per broker.  END is the
+ * last stable offset unless the options set isolation.level to read_uncommitted, then it
+ * is the high watermark.
+ */
+extern void kafka_topic_offsets(const KafkaOptions *opts, const char *topic,
+								KafkaOffsetKind kind, const int32 *partitions, int n,
+								int64 *offsets);
+
+/* Name and id of the cluster's controller and number of brokers, for kafka.check(). */
+extern char *kafka_cluster_describe(const KafkaOptions *opts);
+
+#endif							/* KAFKA_TOPIC_H */

@@ -1,0 +1,224 @@
+/*-------------------------------------------------------------------------
+ *
+ * wait.c
+ *	  Waiting for librdkafka without losing PostgreSQL's interrupts.
+ *
+ * Layer 1.  Two ways, by the kind of call:
+ *
+ * - Calls that resume where they were (poll a queue, flush, commit_transaction) are made
+ *	 in slices of KAFKA_SLICE_MS with kafka_wait_check() in between.
+ * - Calls that start over each time would never finish on a slow network if they were
+ *	 sliced; they run whole in a helper thread (KafkaJob).
+ *
+ * The helper thread never calls PostgreSQL.  Job and handle are counted, so that a
+ * backend that leaves by an error leaves nothing dangling: whoever lets go last frees.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "client/wait.h"
+#include "ground/compat.h"
+#include "ground/settings.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "utils/wait_event.h"
+
+void
+kafka_wait_start(KafkaWait *wait, KafkaHandle *handle, const KafkaPlace *place, int limit_ms)
+{
+	wait->handle = handle;
+	wait->place = *place;
+	wait->limit_ms = limit_ms;
+	wait->uninterruptible = false;
+	kafka_handle_forget_errors(handle);
+	INSTR_TIME_SET_CURRENT(wait->progress);
+}
+
+void
+kafka_wait_progress(KafkaWait *wait)
+{
+	INSTR_TIME_SET_CURRENT(wait->progress);
+}
+
+int
+kafka_wait_elapsed(const KafkaWait *wait)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, wait->progress);
+	return (int) INSTR_TIME_GET_MILLISEC(now);
+}
+
+/* Errors that no waiting mends. */
+static bool
+is_hopeless(rd_kafka_resp_err_t err)
+{
+	return err == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
+		err == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED ||
+		err == RD_KAFKA_RESP_ERR__SSL;
+}
+
+void
+kafka_wait_timeout(KafkaWait *wait)
+{
+	KafkaHandle *handle = wait->handle;
+
+	if (handle->error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+		handle->error == RD_KAFKA_RESP_ERR__TRANSPORT ||
+		handle->error == RD_KAFKA_RESP_ERR__RESOLVE)
+		kafka_error_throw(handle, RD_KAFKA_RESP_ERR__TRANSPORT, handle->error_text,
+						  &wait->place);
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+			 errmsg("%s: time limit reached",
+					wait->place.doing ? wait->place.doing : "request to the Kafka cluster"),
+			 errdetail("Waited %d ms without progress.%s%s", wait->limit_ms,
+					   handle->log_text[0] ? " Last broker message: " : "", handle->log_text),
+			 errhint("The limits are the settings \"kafka_fdw.connect_timeout\" and "
+					 "\"kafka_fdw.commit_timeout\".")));
+}
+
+void
+kafka_wait_check(KafkaWait *wait)
+{
+	kafka_handle_serve(wait->handle);
+	if (wait->uninterruptible)
+		return;
+	CHECK_FOR_INTERRUPTS();
+	if (is_hopeless(wait->handle->error))
+		kafka_error_throw(wait->handle, wait->handle->error, wait->handle->error_text,
+						  &wait->place);
+	if (kafka_wait_elapsed(wait) > wait->limit_ms)
+		kafka_wait_timeout(wait);
+}
+
+void *
+kafka_job_alloc(size_t size, void (*run) (KafkaJob *), void (*destroy) (KafkaJob *))
+{
+	KafkaJob   *job = calloc(1, size);
+
+	if (job == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	job->run = run;
+	job->destroy = destroy;
+	job->refs = 1;
+	job->pipe[0] = job->pipe[1] = -1;
+	pthread_mutex_init(&job->mutex, NULL);
+	return job;
+}
+
+void
+kafka_job_drop(KafkaJob *job)
+{
+	int			refs;
+
+	pthread_mutex_lock(&job->mutex);
+	refs = --job->refs;
+	pthread_mutex_unlock(&job->mutex);
+	if (refs > 0)
+		return;
+	if (job->pipe[0] >= 0)
+		close(job->pipe[0]);
+	if (job->pipe[1] >= 0)
+		close(job->pipe[1]);
+	pthread_mutex_destroy(&job->mutex);
+	job->destroy(job);
+}
+
+static void *
+job_main(void *arg)
+{
+	KafkaJob   *job = (KafkaJob *) arg;
+	KafkaHandleCore *core = job->core;
+	ssize_t		written;
+
+	job->run(job);
+	pthread_mutex_lock(&job->mutex);
+	job->done = true;
+	pthread_mutex_unlock(&job->mutex);
+	written = write(job->pipe[1], "", 1);
+	(void) written;				/* the reader looks at job->done as well */
+	kafka_job_drop(job);
+	kafka_core_drop(core);
+	return NULL;
+}
+
+/* Starts the thread with all signals blocked; it holds a reference on job and handle. */
+static void
+job_start(KafkaJob *job, KafkaHandle *handle)
+{
+	pthread_t	thread;
+	pthread_attr_t attr;
+	sigset_t	all;
+	sigset_t	before;
+	int			rc;
+
+	if (pipe(job->pipe) != 0 || fcntl(job->pipe[0], F_SETFL, O_NONBLOCK) != 0)
+	{
+		kafka_job_drop(job);
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not create a pipe for a Kafka request: %m")));
+	}
+	job->core = handle->core;
+	job->refs = 2;
+	kafka_core_hold(job->core);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&thread, &attr, job_main, job);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	if (rc == 0)
+		return;
+	kafka_core_drop(job->core);
+	job->refs = 1;
+	kafka_job_drop(job);
+	errno = rc;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("could not start a thread for a Kafka request: %m")));
+}
+
+static bool
+job_is_done(KafkaJob *job)
+{
+	bool		done;
+
+	pthread_mutex_lock(&job->mutex);
+	done = job->done;
+	pthread_mutex_unlock(&job->mutex);
+	return done;
+}
+
+void
+kafka_job_wait(KafkaJob *job, KafkaWait *wait)
+{
+	job_start(job, wait->handle);
+	PG_TRY();
+	{
+		while (!job_is_done(job))
+		{
+			(void) WaitLatchOrSocket(MyLatch,
+									 WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT |
+									 WL_EXIT_ON_PM_DEATH,
+									 job->pipe[0], KAFKA_SLICE_MS, PG_WAIT_EXTENSION);
+			ResetLatch(MyLatch);
+			if (!job_is_done(job))
+				kafka_wait_check(wait);
+		}
+	}
+	PG_CATCH();
+	{
+		kafka_job_drop(job);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}

@@ -1,0 +1,81 @@
+/*-------------------------------------------------------------------------
+ *
+ * wait.h
+ *	  Waiting for librdkafka without losing PostgreSQL's interrupts.
+ *
+ * Layer 1, private to src/client.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_WAIT_H
+#define KAFKA_WAIT_H
+
+#include "postgres.h"
+
+#include "client/error.h"
+#include "client/handle_internal.h"
+
+/* One slice of a call that can be resumed, in ms: the longest an interrupt waits. */
+#define KAFKA_SLICE_MS 50
+
+/* A wait with a limit that counts from the last progress. */
+typedef struct KafkaWait
+{
+	KafkaHandle *handle;
+	KafkaPlace	place;			/* for the error */
+	int			limit_ms;
+	instr_time	progress;		/* when something last moved */
+	bool		uninterruptible;	/* on clean-up paths: no CHECK_FOR_INTERRUPTS, no throw */
+} KafkaWait;
+
+extern void kafka_wait_start(KafkaWait *wait, KafkaHandle *handle, const KafkaPlace *place,
+							 int limit_ms);
+
+/* Something moved: the limit counts anew. */
+extern void kafka_wait_progress(KafkaWait *wait);
+
+/* Milliseconds without progress. */
+extern int	kafka_wait_elapsed(const KafkaWait *wait);
+
+/*
+ * Between slices: serves logs and callbacks, lets interrupts through, raises a failed
+ * authentication at once, and the time limit (HV00N if no broker can be reached, else
+ * HV00L) when it has passed.
+ */
+extern void kafka_wait_check(KafkaWait *wait);
+
+/* Raises the error of a wait whose limit has passed. */
+extern KAFKA_NORETURN void kafka_wait_timeout(KafkaWait *wait);
+
+/*
+ * A blocking call of librdkafka that starts over with each call and so can't be sliced
+ * (metadata, offsets_for_times): it runs whole in a thread of its own, with all signals
+ * blocked, while the backend waits on its latch.
+ *
+ * The caller embeds KafkaJob at the start of a malloc'd struct.  run() may use only what
+ * is in that struct and the core's handle.  If the backend leaves by an interrupt the
+ * thread goes on and frees the struct itself.
+ */
+typedef struct KafkaJob KafkaJob;
+struct KafkaJob
+{
+	void		(*run) (KafkaJob *job);
+	void		(*destroy) (KafkaJob *job); /* frees what the job owns, then the job */
+	KafkaHandleCore *core;
+	pthread_mutex_t mutex;
+	int			refs;
+	bool		done;
+	int			pipe[2];		/* a byte arrives when it is done */
+};
+
+/* calloc'd, or raises 53200. */
+extern void *kafka_job_alloc(size_t size, void (*run) (KafkaJob *), void (*destroy) (KafkaJob *));
+
+/*
+ * Runs the job to its end.  On return the caller still owns a reference and calls
+ * kafka_job_drop; when an error leaves this function the reference is gone already.
+ */
+extern void kafka_job_wait(KafkaJob *job, KafkaWait *wait);
+extern void kafka_job_drop(KafkaJob *job);
+
+#endif							/* KAFKA_WAIT_H */

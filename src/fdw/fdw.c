@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * fdw.c
+ *	  The foreign-data wrapper's handler.
+ *
+ * Layer 3.  Reading is in scan.c, writing in modify.c, options in validator.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fdw/fdw.h"
+#include "fmgr.h"
+
+PG_FUNCTION_INFO_V1(kafka_fdw_handler);
+
+Datum
+kafka_fdw_handler(PG_FUNCTION_ARGS)
+{
+	FdwRoutine *routine = makeNode(FdwRoutine);
+
+	routine->GetForeignRelSize = kafkaGetForeignRelSize;
+	routine->GetForeignPaths = kafkaGetForeignPaths;
+	routine->GetForeignPlan = kafkaGetForeignPlan;
+	routine->BeginForeignScan = kafkaBeginForeignScan;
+	routine->IterateForeignScan = kafkaIterateForeignScan;
+	routine->ReScanForeignScan = kafkaReScanForeignScan;
+	routine->EndForeignScan = kafkaEndForeignScan;
+	routine->ExplainForeignScan = kafkaExplainForeignScan;
+
+	routine->PlanForeignModify = kafkaPlanForeignModify;
+	routine->BeginForeignModify = kafkaBeginForeignModify;
+	routine->ExecForeignInsert = kafkaExecForeignInsert;
+	routine->EndForeignModify = kafkaEndForeignModify;
+	routine->BeginForeignInsert = kafkaBeginForeignInsert;
+	routine->EndForeignInsert = kafkaEndForeignInsert;
+	routine->IsForeignRelUpdatable = kafkaIsForeignRelUpdatable;
+	routine->ExplainForeignModify = kafkaExplainForeignModify;
+	PG_RETURN_POINTER(routine);
+}

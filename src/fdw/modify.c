@@ -1,0 +1,183 @@
+/*-------------------------------------------------------------------------
+ *
+ * modify.c
+ *	  INSERT and COPY into a foreign table.
+ *
+ * Layer 3.  The route of a message that is written: kafkaExecForeignInsert ->
+ * kafka_row_write (format/row.c) -> the format -> kafka_sender_send (transaction/send.c).
+ *
+ * In immediate mode rows are queued and confirmed together at the end of the statement,
+ * unless RETURNING asks for what only a confirmation tells: then row by row.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "fdw/fdw.h"
+#include "format/row.h"
+#include "ground/compat.h"
+#include "ground/options.h"
+#include "transaction/send.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+typedef struct KafkaModify
+{
+	KafkaOptions *opts;
+	KafkaDeliveryMode mode;
+	KafkaSender *sender;
+	KafkaRowWriter *writer;
+	MemoryContext row_context;	/* reset for each row */
+	bool		returning;
+	AttrNumber	partition;		/* columns that RETURNING can show */
+	AttrNumber	offset;
+	AttrNumber	timestamp;
+} KafkaModify;
+
+int
+kafkaIsForeignRelUpdatable(Relation rel)
+{
+	return 1 << CMD_INSERT;
+}
+
+List *
+kafkaPlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index resultRelation,
+					   int subplan_index)
+{
+	if (plan->onConflictAction != ONCONFLICT_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("INSERT with an ON CONFLICT clause is not supported on a Kafka topic"),
+				 errhint("A topic has no unique constraints; leave the clause out.")));
+	return NIL;
+}
+
+/* Does this INSERT project RETURNING? */
+static bool
+has_returning(ModifyTableState *mtstate)
+{
+	return mtstate && mtstate->ps.plan && ((ModifyTable *) mtstate->ps.plan)->returningLists;
+}
+
+static KafkaModify *
+make_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, EState *estate)
+{
+	Relation	rel = rinfo->ri_RelationDesc;
+	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+	KafkaModify *modify = palloc0(sizeof(KafkaModify));
+
+	modify->opts = kafka_options_of_table(RelationGetRelid(rel),
+										  KAFKA_MODIFY_USER(rinfo, estate));
+	modify->mode = kafka_delivery_mode(modify->opts->delivery);
+	modify->writer = kafka_row_writer(rel, modify->opts);
+	modify->sender = kafka_sender_open(modify->opts, modify->opts->topic, modify->mode);
+	modify->row_context = AllocSetContextCreate(estate->es_query_cxt, "kafka_fdw row",
+												ALLOCSET_DEFAULT_SIZES);
+	modify->returning = has_returning(mtstate);
+	if (modify->returning)
+	{
+		modify->partition = kafka_row_find_meta(rel, KAFKA_META_PARTITION);
+		modify->offset = kafka_row_find_meta(rel, KAFKA_META_OFFSET);
+		modify->timestamp = kafka_row_find_meta(rel, KAFKA_META_TIMESTAMP);
+	}
+	MemoryContextSwitchTo(old);
+	return modify;
+}
+
+void
+kafkaBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
+						int subplan_index, int eflags)
+{
+	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+	rinfo->ri_FdwState = make_modify(mtstate, rinfo, mtstate->ps.state);
+}
+
+void
+kafkaBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
+{
+	/* COPY and tuple routing come here, the latter also for an UPDATE that moves a row */
+	rinfo->ri_FdwState = make_modify(mtstate, rinfo, mtstate->ps.state);
+}
+
+static void
+set_column(TupleTableSlot *slot, AttrNumber attnum, Datum value, bool isnull)
+{
+	if (attnum == InvalidAttrNumber)
+		return;
+	slot->tts_values[attnum - 1] = value;
+	slot->tts_isnull[attnum - 1] = isnull;
+}
+
+/* What RETURNING sees: where the message is, NULL where that is not known before COMMIT. */
+static void
+show_receipt(KafkaModify *modify, ResultRelInfo *rinfo, TupleTableSlot *slot)
+{
+	TupleDesc	desc = RelationGetDescr(rinfo->ri_RelationDesc);
+	const KafkaReceipt *receipt;
+
+	kafka_sender_finish(modify->sender);
+	receipt = kafka_sender_receipt(modify->sender);
+	if (receipt == NULL)
+		return;
+	if (modify->partition != InvalidAttrNumber)
+		set_column(slot, modify->partition,
+				   getBaseType(TupleDescAttr(desc, modify->partition - 1)->atttypid) == INT8OID ?
+				   Int64GetDatum(receipt->partition) : Int32GetDatum(receipt->partition), false);
+	set_column(slot, modify->offset, Int64GetDatum(receipt->offset), receipt->offset < 0);
+	set_column(slot, modify->timestamp,
+			   receipt->timestamp < 0 ? (Datum) 0 : kafka_timestamp_datum(receipt->timestamp),
+			   receipt->timestamp < 0);
+}
+
+TupleTableSlot *
+kafkaExecForeignInsert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slot,
+					   TupleTableSlot *planSlot)
+{
+	KafkaModify *modify = (KafkaModify *) rinfo->ri_FdwState;
+	MemoryContext old = MemoryContextSwitchTo(modify->row_context);
+	KafkaMessage msg;
+
+	MemoryContextReset(modify->row_context);
+	kafka_row_write(modify->writer, slot, &msg);
+	kafka_sender_send(modify->sender, &msg);
+	MemoryContextSwitchTo(old);
+	if (modify->returning)
+		show_receipt(modify, rinfo, slot);
+	return slot;
+}
+
+void
+kafkaEndForeignModify(EState *estate, ResultRelInfo *rinfo)
+{
+	KafkaModify *modify = (KafkaModify *) rinfo->ri_FdwState;
+
+	if (modify == NULL)
+		return;
+	kafka_sender_finish(modify->sender);
+	kafka_sender_close(modify->sender);
+}
+
+void
+kafkaEndForeignInsert(EState *estate, ResultRelInfo *rinfo)
+{
+	kafkaEndForeignModify(estate, rinfo);
+}
+
+void
+kafkaExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo, List *fdw_private,
+						  int subplan_index, struct ExplainState *es)
+{
+	KafkaOptions *opts = kafka_options_of_table(RelationGetRelid(rinfo->ri_RelationDesc),
+												KAFKA_MODIFY_USER(rinfo, mtstate->ps.state));
+
+	ExplainPropertyText("Kafka Topic", opts->topic, es);
+	ExplainPropertyText("Kafka Format", kafka_option_word(kafka_formats, opts->format), es);
+	ExplainPropertyText("Kafka Delivery",
+						kafka_option_word(kafka_delivery_modes,
+										  kafka_delivery_mode(opts->delivery)), es);
+}

@@ -1,0 +1,220 @@
+/*-------------------------------------------------------------------------
+ *
+ * validator.c
+ *	  Options and column types, checked when they are set.
+ *
+ * Layer 3.  PostgreSQL's validator call sees options but never the type of a column, so
+ * an object-access hook looks at a column of a foreign table when its options or type have
+ * changed.  The hook is there as soon as the library is loaded, which the validator call
+ * itself does; a type that is changed in a session that never loaded it is caught when the
+ * table is used.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/reloptions.h"
+#include "access/table.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_foreign_table.h"
+#include "catalog/pg_user_mapping.h"
+#include "client/property.h"
+#include "commands/defrem.h"
+#include "fdw/fdw.h"
+#include "fmgr.h"
+#include "foreign/foreign.h"
+#include "format/json_path.h"
+#include "format/row.h"
+#include "ground/compat.h"
+#include "ground/options.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+PG_FUNCTION_INFO_V1(kafka_fdw_validator);
+
+/* ------------------------------------------------------------------------
+ * Options
+ * ------------------------------------------------------------------------
+ */
+static KafkaOptionPlace
+place_of(Oid catalog)
+{
+	switch (catalog)
+	{
+		case ForeignServerRelationId:
+			return KAFKA_ON_SERVER;
+		case UserMappingRelationId:
+			return KAFKA_ON_USER_MAPPING;
+		case ForeignTableRelationId:
+			return KAFKA_ON_TABLE;
+		case AttributeRelationId:
+			return KAFKA_ON_COLUMN;
+		default:
+			return KAFKA_ON_WRAPPER;
+	}
+}
+
+static void
+check_option(const DefElem *def, KafkaOptionPlace place)
+{
+	const KafkaOption *option = kafka_option_find(def->defname, place);
+	char	   *value = defGetString((DefElem *) def);
+
+	if (option == NULL)
+	{
+		kafka_property_check(def->defname, value, place, GetUserId());
+		return;
+	}
+	kafka_option_check(option, value);
+	if (strcmp(option->name, "path") == 0)
+		kafka_json_check_path(value);
+}
+
+static bool
+has_bootstrap_servers(List *defelems)
+{
+	ListCell   *lc;
+
+	foreach(lc, defelems)
+	{
+		const char *name = kafka_property_name(((DefElem *) lfirst(lc))->defname);
+
+		if (name && strcmp(name, "bootstrap.servers") == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_required(List *defelems, KafkaOptionPlace place)
+{
+	const char *missing = NULL;
+
+	if (place == KAFKA_ON_TABLE && !kafka_options_have(defelems, "topic"))
+		missing = "topic";
+	else if (place == KAFKA_ON_SERVER && !has_bootstrap_servers(defelems))
+		missing = "bootstrap_servers";
+	if (missing)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("option \"%s\" is required", missing),
+				 errhint("Add OPTIONS (%s '...').", missing)));
+}
+
+/* In a transaction all sends of a server share one producer. */
+static void
+check_table_delivery(List *defelems)
+{
+	ListCell   *lc;
+	const char *delivery = NULL;
+	const char *producers = NULL;
+
+	foreach(lc, defelems)
+	{
+		DefElem    *def = (DefElem *) lfirst(lc);
+
+		if (strcmp(def->defname, "delivery") == 0)
+			delivery = defGetString(def);
+		else if (kafka_option_find(def->defname, KAFKA_ON_TABLE) == NULL &&
+				 kafka_property_is_producers(def->defname))
+			producers = def->defname;
+	}
+	if (producers && delivery && pg_strcasecmp(delivery, "immediate") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" on a table needs delivery \"immediate\"", producers),
+				 errhint("Set it on the server, or the table's \"delivery\" to "
+						 "\"immediate\".")));
+}
+
+Datum
+kafka_fdw_validator(PG_FUNCTION_ARGS)
+{
+	List	   *defelems = untransformRelOptions(PG_GETARG_DATUM(0));
+	KafkaOptionPlace place = place_of(PG_GETARG_OID(1));
+	ListCell   *lc;
+
+	foreach(lc, defelems)
+		check_option((DefElem *) lfirst(lc), place);
+	check_required(defelems, place);
+	if (place == KAFKA_ON_TABLE)
+		check_table_delivery(defelems);
+	PG_RETURN_VOID();
+}
+
+/* ------------------------------------------------------------------------
+ * Column types
+ * ------------------------------------------------------------------------
+ */
+static object_access_hook_type previous_hook;
+
+/* A foreign table whose wrapper has our handler. */
+static bool
+is_our_table(Oid relid)
+{
+	ForeignServer *server;
+	ForeignDataWrapper *wrapper;
+	char	   *handler;
+
+	if (get_rel_relkind(relid) != RELKIND_FOREIGN_TABLE)
+		return false;
+	server = GetForeignServer(GetForeignServerIdByRelId(relid));
+	wrapper = GetForeignDataWrapper(server->fdwid);
+	handler = OidIsValid(wrapper->fdwhandler) ? get_func_name(wrapper->fdwhandler) : NULL;
+	return handler && strcmp(handler, "kafka_fdw_handler") == 0;
+}
+
+/* The row of pg_attribute as this command has just written it. */
+static void
+check_column(Oid relid, int attnum)
+{
+	Relation	catalog = table_open(AttributeRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&keys[0], Anum_pg_attribute_attrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	ScanKeyInit(&keys[1], Anum_pg_attribute_attnum, BTEqualStrategyNumber, F_INT2EQ,
+				Int16GetDatum(attnum));
+	scan = systable_beginscan(catalog, AttributeRelidNumIndexId, true, SnapshotSelf, 2, keys);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_attribute attr = (Form_pg_attribute) GETSTRUCT(tuple);
+		bool		isnull;
+		Datum		options = heap_getattr(tuple, Anum_pg_attribute_attfdwoptions,
+										   RelationGetDescr(catalog), &isnull);
+
+		if (!isnull && !attr->attisdropped)
+			kafka_row_check_meta(kafka_options_parse_column(untransformRelOptions(options))->meta,
+								 attr->atttypid, NameStr(attr->attname));
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+}
+
+static void
+on_object_access(ObjectAccessType access, Oid classid, Oid objectid, int subid, void *arg)
+{
+	if (previous_hook)
+		previous_hook(access, classid, objectid, subid, arg);
+	if (access == OAT_POST_ALTER && classid == RelationRelationId && subid > 0 &&
+		is_our_table(objectid))
+		check_column(objectid, subid);
+}
+
+void
+kafka_validator_init(void)
+{
+	previous_hook = object_access_hook;
+	object_access_hook = on_object_access;
+}

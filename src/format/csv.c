@@ -1,0 +1,212 @@
+/*-------------------------------------------------------------------------
+ *
+ * csv.c
+ *	  The format "csv": one record in COPY's CSV form per message.
+ *
+ * Layer 2.  The rules are those of COPY (FORMAT csv), see "CSV Format" in its manual
+ * page: an unquoted field equal to the null string is NULL, so that the empty string and
+ * NULL stay apart; quoted fields may hold line ends.  COPY's own reader is not used: it
+ * reads a stream, and a message is a whole record by itself that must not be able to
+ * swallow the next one.  A single line end at the message's end is allowed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "format/format.h"
+#include "ground/compat.h"
+#include "mb/pg_wchar.h"
+
+typedef struct CsvState
+{
+	KafkaFieldSet *set;
+	char		delimiter;
+	char		quote;
+	char		escape;
+	const char *null;
+	int			last_needed;	/* fields behind it are not looked at, unless strict */
+	StringInfoData field;		/* reused */
+} CsvState;
+
+static void *
+begin_csv(KafkaFieldSet *set)
+{
+	CsvState   *csv = palloc0(sizeof(CsvState));
+	const KafkaOptions *opts = set->opts;
+
+	csv->set = set;
+	csv->delimiter = opts->delimiter[0];
+	csv->quote = opts->quote[0];
+	csv->escape = opts->escape ? opts->escape[0] : csv->quote;
+	csv->null = opts->null;
+	csv->last_needed = -1;
+	for (int i = 0; i < set->nfields; i++)
+		if (set->fields[i].needed)
+			csv->last_needed = i;
+	initStringInfo(&csv->field);
+	if (csv->delimiter == csv->quote || strchr(csv->null, csv->delimiter) ||
+		strchr(csv->null, csv->quote))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("options \"delimiter\", \"quote\" and \"null\" of format \"csv\" "
+						"contradict each other"),
+				 errhint("They must differ, and the null string can hold neither of the "
+						 "characters.")));
+	return csv;
+}
+
+/* ------------------------------------------------------------------------
+ * Decoding
+ * ------------------------------------------------------------------------
+ */
+static KAFKA_NORETURN void
+throw_shape(const char *what, int fields, int expected)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+			 errmsg("%s", what),
+			 expected > 0 ? errdetail("The record has %d fields, the table %d columns for them.",
+									  fields, expected) : 0));
+}
+
+/*
+ * Reads one field into csv->field, starting at *p; afterwards *p is at the delimiter or
+ * the end.  Returns whether it was quoted anywhere.
+ */
+static bool
+read_field(CsvState *csv, const char **p, const char *end)
+{
+	bool		in_quote = false;
+	bool		quoted = false;
+	const char *c = *p;
+
+	resetStringInfo(&csv->field);
+	for (; c < end; c++)
+	{
+		if (in_quote && *c == csv->escape && c + 1 < end &&
+			(c[1] == csv->quote || c[1] == csv->escape))
+			appendStringInfoCharMacro(&csv->field, *++c);
+		else if (*c == csv->quote)
+		{
+			in_quote = !in_quote;
+			quoted = true;
+		}
+		else if (!in_quote && *c == csv->delimiter)
+			break;
+		else if (!in_quote && (*c == '\n' || *c == '\r'))
+			throw_shape("message has more than one CSV record", 0, 0);
+		else
+			appendStringInfoCharMacro(&csv->field, *c);
+	}
+	if (in_quote)
+		throw_shape("unterminated CSV quoted field", 0, 0);
+	*p = c;
+	return quoted;
+}
+
+static void
+store_field(CsvState *csv, int i, bool quoted, Datum *values, bool *nulls)
+{
+	KafkaField *field = &csv->set->fields[i];
+	bool		is_null = strcmp(csv->field.data, csv->null) == 0;
+
+	if (field->options->force_null)
+		;						/* also a quoted null string is NULL */
+	else if (quoted || field->options->force_not_null)
+		is_null = false;
+	if (is_null)
+		return;
+	values[i] = kafka_field_input(csv->set, field, csv->field.data);
+	nulls[i] = false;
+}
+
+static void
+decode_csv(void *state, KafkaBytes bytes, Datum *values, bool *nulls)
+{
+	CsvState   *csv = (CsvState *) state;
+	const char *text = pg_any_to_server(bytes.data, (int) bytes.len, csv->set->encoding);
+	const char *end = text + (text == bytes.data ? bytes.len : strlen(text));
+	const char *p = text;
+	bool		strict = csv->set->opts->strict;
+	int			count = 0;
+
+	if (end > text && end[-1] == '\n')
+		end--;
+	if (end > text && end[-1] == '\r')
+		end--;
+	for (;;)
+	{
+		bool		quoted = read_field(csv, &p, end);
+
+		if (count < csv->set->nfields && csv->set->fields[count].needed)
+			store_field(csv, count, quoted, values, nulls);
+		count++;
+		if (p >= end)
+			break;
+		p++;					/* the delimiter */
+		if (!strict && count > csv->last_needed)
+			return;
+	}
+	if (strict && count != csv->set->nfields)
+		throw_shape("CSV record does not have as many fields as the table has columns",
+					count, csv->set->nfields);
+}
+
+/* ------------------------------------------------------------------------
+ * Encoding
+ * ------------------------------------------------------------------------
+ */
+
+/* As COPY: what could be read differently is quoted; so is text that looks like NULL. */
+static bool
+needs_quotes(const CsvState *csv, const char *text, bool single)
+{
+	if (strcmp(text, csv->null) == 0 || (single && strcmp(text, "\\.") == 0))
+		return true;
+	for (; *text; text++)
+		if (*text == csv->delimiter || *text == csv->quote || *text == csv->escape ||
+			*text == '\n' || *text == '\r')
+			return true;
+	return false;
+}
+
+static void
+append_field(CsvState *csv, const char *text, StringInfo out)
+{
+	if (!needs_quotes(csv, text, csv->set->nfields == 1))
+	{
+		appendStringInfoString(out, text);
+		return;
+	}
+	appendStringInfoCharMacro(out, csv->quote);
+	for (; *text; text++)
+	{
+		if (*text == csv->quote || *text == csv->escape)
+			appendStringInfoCharMacro(out, csv->escape);
+		appendStringInfoCharMacro(out, *text);
+	}
+	appendStringInfoCharMacro(out, csv->quote);
+}
+
+static void
+encode_csv(void *state, Datum *values, bool *nulls, StringInfo out)
+{
+	CsvState   *csv = (CsvState *) state;
+
+	resetStringInfo(&csv->field);
+	for (int i = 0; i < csv->set->nfields; i++)
+	{
+		if (i > 0)
+			appendStringInfoCharMacro(&csv->field, csv->delimiter);
+		if (nulls[i])
+			appendStringInfoString(&csv->field, csv->null);
+		else
+			append_field(csv, OutputFunctionCall(&csv->set->fields[i].output, values[i]),
+						 &csv->field);
+	}
+	kafka_text_encode(csv->field.data, csv->field.len, csv->set->encoding, out);
+}
+
+const KafkaFormat kafka_format_csv = {
+	"csv", begin_csv, decode_csv, begin_csv, encode_csv
+};

@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * format.h
+ *	  Formats of a message's value: bytes to columns and back.
+ *
+ * Layer 2.  One file a format, all behind this vtable.  A format sees fields (the
+ * columns of the foreign table that are parts of the value), never tuples or messages.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_FORMAT_H
+#define KAFKA_FORMAT_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "ground/message.h"
+#include "ground/options.h"
+#include "lib/stringinfo.h"
+
+/* A column that is a part of the value. */
+typedef struct KafkaField
+{
+	AttrNumber	attnum;
+	const char *name;			/* the column's */
+	Oid			type;
+	int32		typmod;
+	KafkaColumnOptions *options;
+	bool		needed;			/* decode it; else leave it alone */
+	FmgrInfo	input;
+	Oid			ioparam;
+	FmgrInfo	output;
+	bool		is_varlena;		/* of the type's output function */
+} KafkaField;
+
+typedef struct KafkaFieldSet
+{
+	const KafkaOptions *opts;
+	KafkaField *fields;			/* in column order */
+	int			nfields;
+	int			encoding;		/* of the messages */
+	const KafkaField *current;	/* in work, for the error context; may be NULL */
+} KafkaFieldSet;
+
+typedef struct KafkaFormat
+{
+	const char *name;
+
+	/* State for decoding, palloc'd; raises 22023 if the columns do not suit the format. */
+	void	   *(*begin_decode) (KafkaFieldSet *set);
+
+	/*
+	 * Sets values[i] and nulls[i] for each needed field i.  All nulls are true on entry.
+	 * The bytes are not null (a tombstone never gets here).  Allocates in the current
+	 * context; raises the type input's own error, or 22P02.
+	 */
+	void		(*decode) (void *state, KafkaBytes bytes, Datum *values, bool *nulls);
+
+	void	   *(*begin_encode) (KafkaFieldSet *set);
+
+	/* Appends the bytes to out; at least one of the fields is not null. */
+	void		(*encode) (void *state, Datum *values, bool *nulls, StringInfo out);
+} KafkaFormat;
+
+extern const KafkaFormat kafka_format_string;
+extern const KafkaFormat kafka_format_bytes;
+extern const KafkaFormat kafka_format_json;
+extern const KafkaFormat kafka_format_csv;
+
+/* The format with that number. */
+extern const KafkaFormat *kafka_format_get(int id);
+
+/* True for json and jsonb. */
+extern bool kafka_is_json_type(Oid type);
+
+/*
+ * Text between a message's encoding and the database's.  decode: NUL-terminated, palloc'd,
+ * verified (22021 for bytes that are not valid, also for NUL).  encode: appends.
+ */
+extern char *kafka_text_decode(KafkaBytes bytes, int encoding);
+extern void kafka_text_encode(const char *text, int len, int encoding, StringInfo out);
+
+/* A field's value from its text, by the type's input function. */
+extern Datum kafka_field_input(KafkaFieldSet *set, KafkaField *field, char *text);
+
+#endif							/* KAFKA_FORMAT_H */

@@ -1,0 +1,663 @@
+/*-------------------------------------------------------------------------
+ *
+ * row.c
+ *	  A message as a row of a foreign table, and back.
+ *
+ * Layer 2.  On both ways the columns are sorted once, when the scan or the INSERT starts:
+ * those with a "meta" option are served here, all others are fields of the value and go
+ * through the table's format.  Dropped columns are NULL and never fields; generated ones
+ * are computed by PostgreSQL and never fields either.
+ *
+ * Undecodable messages.  Where the table does not just raise (on_error, ignore_junk, junk
+ * columns), a message is decoded inside a subtransaction, so that an input function's
+ * error leaves nothing behind.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "foreign/foreign.h"
+#include "format/format.h"
+#include "format/headers.h"
+#include "format/row.h"
+#include "ground/compat.h"
+#include "access/sysattr.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+
+/* A column with a "meta" option. */
+typedef struct MetaColumn
+{
+	AttrNumber	attnum;
+	KafkaMeta	meta;
+	Oid			type;			/* base type */
+	const char *name;
+} MetaColumn;
+
+/* The columns of a relation, sorted; shared by both ways. */
+typedef struct RowColumns
+{
+	const KafkaOptions *opts;
+	const char *table;
+	int			natts;
+	int			nmetas;
+	MetaColumn *metas;
+	KafkaFieldSet set;
+	const KafkaFormat *format;
+} RowColumns;
+
+struct KafkaRowReader
+{
+	RowColumns	columns;
+	void	   *decoder;
+	bool		any_needed;		/* some field is: else the value is not decoded */
+	bool		catches;		/* errors go into a column, or are passed over */
+	MemoryContext scratch;		/* of error texts */
+
+	/* of the message in work */
+	const KafkaMessage *msg;
+	const char *error;			/* why it could not be decoded */
+	Datum	   *field_values;
+	bool	   *field_nulls;
+};
+
+struct KafkaRowWriter
+{
+	RowColumns	columns;
+	void	   *encoder;
+	StringInfoData value;
+	StringInfoData key;
+	Datum	   *field_values;
+	bool	   *field_nulls;
+};
+
+/* ------------------------------------------------------------------------
+ * Types of meta columns
+ * ------------------------------------------------------------------------
+ */
+static const struct
+{
+	KafkaMeta	meta;
+	Oid			types[4];
+	const char *expected;
+}			meta_types[] = {
+	{KAFKA_META_TOPIC, {TEXTOID, VARCHAROID}, "text"},
+	{KAFKA_META_PARTITION, {INT4OID, INT8OID}, "integer"},
+	{KAFKA_META_OFFSET, {INT8OID}, "bigint"},
+	{KAFKA_META_TIMESTAMP, {TIMESTAMPTZOID}, "timestamp with time zone"},
+	{KAFKA_META_TIMESTAMP_TYPE, {TEXTOID, VARCHAROID}, "text"},
+	{KAFKA_META_KEY, {TEXTOID, VARCHAROID, BYTEAOID}, "text or bytea"},
+	{KAFKA_META_VALUE, {TEXTOID, VARCHAROID, BYTEAOID}, "text or bytea"},
+	{KAFKA_META_HEADERS, {JSONBOID}, "jsonb or kafka.header[]"},
+	{KAFKA_META_LEADER_EPOCH, {INT4OID, INT8OID}, "integer"},
+	{KAFKA_META_TOMBSTONE, {BOOLOID}, "boolean"},
+	{KAFKA_META_JUNK, {TEXTOID, VARCHAROID, BYTEAOID}, "text or bytea"},
+	{KAFKA_META_JUNK_ERROR, {TEXTOID, VARCHAROID}, "text"},
+};
+
+void
+kafka_row_check_meta(int meta, Oid type, const char *column)
+{
+	Oid			base = getBaseType(type);
+
+	if (meta == KAFKA_META_HEADERS && kafka_is_header_array(base))
+		return;
+	for (int i = 0; i < (int) lengthof(meta_types); i++)
+	{
+		if (meta_types[i].meta != (KafkaMeta) meta)
+			continue;
+		for (int j = 0; j < (int) lengthof(meta_types[i].types); j++)
+			if (meta_types[i].types[j] == base)
+				return;
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" with meta \"%s\" must have type %s, not %s", column,
+						kafka_option_word(kafka_metas, meta), meta_types[i].expected,
+						format_type_be(type))));
+	}
+}
+
+Datum
+kafka_timestamp_datum(int64 ms)
+{
+	int64		epoch_ms = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000;
+	TimestampTz result;
+
+	if (ms > PG_INT64_MAX / 1000 + epoch_ms || ms < PG_INT64_MIN / 1000 ||
+		!IS_VALID_TIMESTAMP((result = (ms - epoch_ms) * 1000)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp of the message is out of range"),
+				 errdetail("It is " INT64_FORMAT " ms since 1970.", ms)));
+	return TimestampTzGetDatum(result);
+}
+
+int64
+kafka_timestamp_ms(Datum timestamptz)
+{
+	TimestampTz value = DatumGetTimestampTz(timestamptz);
+	int64		epoch_ms = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000;
+	int64		ms;
+
+	if (TIMESTAMP_NOT_FINITE(value))
+		ms = -1;
+	else
+		ms = (value >= 0 ? value / 1000 : -((-value + 999) / 1000)) + epoch_ms;
+	if (ms < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp for a message is out of range"),
+				 errdetail("Kafka's timestamps are finite and not before 1970.")));
+	return ms;
+}
+
+/* ------------------------------------------------------------------------
+ * Sorting the columns
+ * ------------------------------------------------------------------------
+ */
+static void
+add_meta(RowColumns *columns, Form_pg_attribute attr, KafkaMeta meta)
+{
+	MetaColumn *column = &columns->metas[columns->nmetas++];
+
+	kafka_row_check_meta(meta, attr->atttypid, NameStr(attr->attname));
+	column->attnum = attr->attnum;
+	column->meta = meta;
+	column->type = getBaseType(attr->atttypid);
+	column->name = pstrdup(NameStr(attr->attname));
+}
+
+static void
+add_field(RowColumns *columns, Form_pg_attribute attr, KafkaColumnOptions *options, bool needed)
+{
+	KafkaField *field = &columns->set.fields[columns->set.nfields++];
+	Oid			function;
+
+	field->attnum = attr->attnum;
+	field->name = pstrdup(NameStr(attr->attname));
+	field->type = attr->atttypid;
+	field->typmod = attr->atttypmod;
+	field->options = options;
+	field->needed = needed;
+	getTypeInputInfo(attr->atttypid, &function, &field->ioparam);
+	fmgr_info(function, &field->input);
+	getTypeOutputInfo(attr->atttypid, &function, &field->is_varlena);
+	fmgr_info(function, &field->output);
+}
+
+/* needed: NULL for all. */
+static void
+sort_columns(RowColumns *columns, Relation rel, const KafkaOptions *opts, Bitmapset *needed,
+			 bool all)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	columns->opts = opts;
+	columns->table = pstrdup(RelationGetRelationName(rel));
+	columns->natts = desc->natts;
+	columns->metas = palloc0(sizeof(MetaColumn) * Max(desc->natts, 1));
+	columns->set.opts = opts;
+	columns->set.fields = palloc0(sizeof(KafkaField) * Max(desc->natts, 1));
+	columns->set.encoding = pg_char_to_encoding(opts->encoding);
+	columns->format = kafka_format_get(opts->format);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		KafkaColumnOptions *options;
+		bool		is_needed;
+
+		if (attr->attisdropped || attr->attgenerated)
+			continue;
+		is_needed = all ||
+			bms_is_member(attr->attnum - FirstLowInvalidHeapAttributeNumber, needed);
+		options = kafka_options_of_column(RelationGetRelid(rel), attr->attnum);
+		if (options->meta == KAFKA_META_NONE)
+			add_field(columns, attr, options, is_needed);
+		else if (is_needed)
+			add_meta(columns, attr, options->meta);
+	}
+}
+
+AttrNumber
+kafka_row_find_meta(Relation rel, int meta)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+
+		if (!attr->attisdropped &&
+			kafka_options_of_column(RelationGetRelid(rel), attr->attnum)->meta == meta)
+			return attr->attnum;
+	}
+	return InvalidAttrNumber;
+}
+
+/* ------------------------------------------------------------------------
+ * Reading
+ * ------------------------------------------------------------------------
+ */
+KafkaRowReader *
+kafka_row_reader(Relation rel, const KafkaOptions *opts, Bitmapset *needed)
+{
+	KafkaRowReader *reader = palloc0(sizeof(KafkaRowReader));
+	KafkaFieldSet *set = &reader->columns.set;
+	bool		all = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, needed);
+
+	sort_columns(&reader->columns, rel, opts, needed, all);
+	reader->catches = opts->on_error != KAFKA_ON_ERROR_ERROR || opts->ignore_junk;
+	for (int i = 0; i < reader->columns.nmetas; i++)
+		if (reader->columns.metas[i].meta == KAFKA_META_JUNK ||
+			reader->columns.metas[i].meta == KAFKA_META_JUNK_ERROR)
+		{
+			/* whether a message is junk shows when all of it is decoded */
+			reader->catches = true;
+			for (int j = 0; j < set->nfields; j++)
+				set->fields[j].needed = true;
+		}
+	if (opts->on_error == KAFKA_ON_ERROR_SKIP)
+		for (int j = 0; j < set->nfields; j++)
+			set->fields[j].needed = true;
+	for (int i = 0; i < set->nfields; i++)
+		reader->any_needed |= set->fields[i].needed;
+	reader->decoder = reader->columns.format->begin_decode(set);
+	reader->scratch = CurrentMemoryContext;
+	reader->field_values = palloc0(sizeof(Datum) * Max(set->nfields, 1));
+	reader->field_nulls = palloc(sizeof(bool) * Max(set->nfields, 1));
+	return reader;
+}
+
+static void
+error_context(void *arg)
+{
+	KafkaRowReader *reader = (KafkaRowReader *) arg;
+	const KafkaField *field = reader->columns.set.current;
+
+	if (field)
+		errcontext("column \"%s\" of foreign table \"%s\", topic \"%s\" partition %d offset "
+				   INT64_FORMAT, field->name, reader->columns.table, reader->msg->topic,
+				   reader->msg->partition, reader->msg->offset);
+	else
+		errcontext("foreign table \"%s\", topic \"%s\" partition %d offset " INT64_FORMAT,
+				   reader->columns.table, reader->msg->topic, reader->msg->partition,
+				   reader->msg->offset);
+}
+
+/*
+ * Decodes inside a subtransaction; false and reader->error when that failed.  Query cancel
+ * and the like are raised as ever: only data errors (classes 22 and 23, and what input
+ * functions and format readers raise) belong to the message.
+ */
+static bool
+try_decode(KafkaRowReader *reader, KafkaBytes bytes)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool ok = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		reader->columns.format->decode(reader->decoder, bytes, reader->field_values,
+									   reader->field_nulls);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+		int			category;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+		if (category != ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) &&
+			category != ERRCODE_TO_CATEGORY(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		reader->error = error->message;
+		ok = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return ok;
+}
+
+static void
+decode_fields(KafkaRowReader *reader)
+{
+	KafkaFieldSet *set = &reader->columns.set;
+	KafkaBytes	bytes = reader->msg->value;
+
+	memset(reader->field_nulls, true, sizeof(bool) * set->nfields);
+	reader->error = NULL;
+	set->current = NULL;
+	if (!reader->any_needed || bytes.data == NULL)
+		return;
+	if (!reader->catches)
+		reader->columns.format->decode(reader->decoder, bytes, reader->field_values,
+									   reader->field_nulls);
+	else if (!try_decode(reader, bytes))
+		memset(reader->field_nulls, true, sizeof(bool) * set->nfields);
+}
+
+/* Bytes as text or bytea; NULL for Kafka's null. */
+static Datum
+bytes_datum(KafkaBytes bytes, Oid type, int encoding, bool *isnull)
+{
+	*isnull = bytes.data == NULL;
+	if (*isnull)
+		return (Datum) 0;
+	if (type == BYTEAOID)
+		return PointerGetDatum(cstring_to_text_with_len(bytes.data, (int) bytes.len));
+	return CStringGetTextDatum(kafka_text_decode(bytes, encoding));
+}
+
+/* Junk in a text column may be anything: what is not text is shown as bytea's hex. */
+static Datum
+junk_datum(KafkaBytes bytes, Oid type, int encoding, bool *isnull)
+{
+	if (type == BYTEAOID || bytes.data == NULL ||
+		pg_verify_mbstr(encoding, bytes.data, (int) bytes.len, true))
+		return bytes_datum(bytes, type, encoding, isnull);
+	else
+	{
+		char	   *hex = palloc(bytes.len * 2 + 3);
+
+		strcpy(hex, "\\x");
+		hex_encode(bytes.data, bytes.len, hex + 2);
+		hex[bytes.len * 2 + 2] = '\0';
+		*isnull = false;
+		return CStringGetTextDatum(hex);
+	}
+}
+
+static Datum
+integer_datum(int64 value, Oid type)
+{
+	return type == INT8OID ? Int64GetDatum(value) : Int32GetDatum((int32) value);
+}
+
+static Datum
+timestamp_type_datum(KafkaTimestampType type, bool *isnull)
+{
+	*isnull = type == KAFKA_TIMESTAMP_NONE;
+	return CStringGetTextDatum(type == KAFKA_TIMESTAMP_CREATE ? "create" : "log_append");
+}
+
+static Datum
+headers_datum(const KafkaMessage *msg, Oid type, bool *isnull)
+{
+	*isnull = msg->nheaders == 0;
+	if (*isnull)
+		return (Datum) 0;
+	return type == JSONBOID ? kafka_headers_to_object(msg) : kafka_headers_to_array(msg, type);
+}
+
+static Datum
+meta_datum(KafkaRowReader *reader, const MetaColumn *column, bool *isnull)
+{
+	const KafkaMessage *msg = reader->msg;
+	int			encoding = reader->columns.set.encoding;
+
+	*isnull = false;
+	switch (column->meta)
+	{
+		case KAFKA_META_TOPIC:
+			return CStringGetTextDatum(msg->topic);
+		case KAFKA_META_PARTITION:
+			return integer_datum(msg->partition, column->type);
+		case KAFKA_META_OFFSET:
+			return Int64GetDatum(msg->offset);
+		case KAFKA_META_TIMESTAMP:
+			*isnull = msg->timestamp_type == KAFKA_TIMESTAMP_NONE;
+			return *isnull ? (Datum) 0 : kafka_timestamp_datum(msg->timestamp);
+		case KAFKA_META_TIMESTAMP_TYPE:
+			return timestamp_type_datum(msg->timestamp_type, isnull);
+		case KAFKA_META_KEY:
+			return bytes_datum(msg->key, column->type, encoding, isnull);
+		case KAFKA_META_VALUE:
+			return bytes_datum(msg->value, column->type, encoding, isnull);
+		case KAFKA_META_HEADERS:
+			return headers_datum(msg, column->type, isnull);
+		case KAFKA_META_LEADER_EPOCH:
+			*isnull = msg->leader_epoch < 0;
+			return integer_datum(msg->leader_epoch, column->type);
+		case KAFKA_META_TOMBSTONE:
+			return BoolGetDatum(msg->value.data == NULL);
+		case KAFKA_META_JUNK:
+			if (reader->error)
+				return junk_datum(msg->value, column->type, encoding, isnull);
+			break;
+		case KAFKA_META_JUNK_ERROR:
+			if (reader->error)
+				return CStringGetTextDatum(reader->error);
+			break;
+		case KAFKA_META_NONE:
+			break;
+	}
+	*isnull = true;
+	return (Datum) 0;
+}
+
+/* Scatters the fields' values and the metas over the row. */
+static void
+fill_row(KafkaRowReader *reader, Datum *values, bool *nulls)
+{
+	KafkaFieldSet *set = &reader->columns.set;
+
+	memset(nulls, true, sizeof(bool) * reader->columns.natts);
+	for (int i = 0; i < set->nfields; i++)
+	{
+		int			att = set->fields[i].attnum - 1;
+
+		nulls[att] = reader->field_nulls[i];
+		values[att] = reader->field_values[i];
+	}
+	for (int i = 0; i < reader->columns.nmetas; i++)
+	{
+		const MetaColumn *column = &reader->columns.metas[i];
+
+		values[column->attnum - 1] = meta_datum(reader, column, &nulls[column->attnum - 1]);
+	}
+}
+
+bool
+kafka_row_read(KafkaRowReader *reader, const KafkaMessage *msg, Datum *values, bool *nulls)
+{
+	ErrorContextCallback callback = {.callback = error_context, .arg = reader};
+	bool		keep;
+
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	reader->msg = msg;
+	decode_fields(reader);
+	keep = reader->error == NULL || reader->columns.opts->on_error != KAFKA_ON_ERROR_SKIP;
+	if (keep)
+		fill_row(reader, values, nulls);
+	error_context_stack = callback.previous;
+	return keep;
+}
+
+/* ------------------------------------------------------------------------
+ * Writing
+ * ------------------------------------------------------------------------
+ */
+KafkaRowWriter *
+kafka_row_writer(Relation rel, const KafkaOptions *opts)
+{
+	KafkaRowWriter *writer = palloc0(sizeof(KafkaRowWriter));
+	KafkaFieldSet *set = &writer->columns.set;
+
+	sort_columns(&writer->columns, rel, opts, NULL, true);
+	writer->encoder = writer->columns.format->begin_encode(set);
+	initStringInfo(&writer->value);
+	initStringInfo(&writer->key);
+	writer->field_values = palloc0(sizeof(Datum) * Max(set->nfields, 1));
+	writer->field_nulls = palloc0(sizeof(bool) * Max(set->nfields, 1));
+	return writer;
+}
+
+static KAFKA_NORETURN void
+reject_column(const MetaColumn *column, const char *why)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("column \"%s\" with meta \"%s\" %s", column->name,
+					kafka_option_word(kafka_metas, column->meta), why)));
+}
+
+/* A text or bytea column as bytes, in a buffer of the writer. */
+static KafkaBytes
+column_bytes(KafkaRowWriter *writer, const MetaColumn *column, Datum value, StringInfo buffer)
+{
+	KafkaBytes	bytes;
+
+	resetStringInfo(buffer);
+	if (column->type == BYTEAOID)
+	{
+		bytea	   *data = DatumGetByteaPP(value);
+
+		appendBinaryStringInfo(buffer, VARDATA_ANY(data), (int) VARSIZE_ANY_EXHDR(data));
+	}
+	else
+	{
+		text	   *data = DatumGetTextPP(value);
+
+		kafka_text_encode(VARDATA_ANY(data), (int) VARSIZE_ANY_EXHDR(data),
+						  writer->columns.set.encoding, buffer);
+	}
+	bytes.data = buffer->data;
+	bytes.len = buffer->len;
+	return bytes;
+}
+
+static void
+write_headers(const MetaColumn *column, Datum value, KafkaMessage *msg)
+{
+	if (column->type == JSONBOID)
+		kafka_headers_from_jsonb(value, msg);
+	else
+		kafka_headers_from_array(value, msg);
+}
+
+static int32
+partition_of(const MetaColumn *column, Datum value)
+{
+	int64		partition = column->type == INT8OID ? DatumGetInt64(value) :
+		DatumGetInt32(value);
+
+	if (partition < 0 || partition > PG_INT32_MAX)
+		reject_column(column, "must be a partition's number");
+	return (int32) partition;
+}
+
+static void
+check_topic(KafkaRowWriter *writer, const MetaColumn *column, Datum value)
+{
+	if (strcmp(TextDatumGetCString(value), writer->columns.opts->topic) != 0)
+		reject_column(column, "must be NULL or the table's topic");
+}
+
+/* What a column with a value says about the message; true where that is its value. */
+static bool
+write_meta(KafkaRowWriter *writer, const MetaColumn *column, Datum value, KafkaMessage *msg)
+{
+	switch (column->meta)
+	{
+		case KAFKA_META_TOPIC:
+			check_topic(writer, column, value);
+			return false;
+		case KAFKA_META_PARTITION:
+			msg->partition = partition_of(column, value);
+			return false;
+		case KAFKA_META_TIMESTAMP:
+			msg->timestamp = kafka_timestamp_ms(value);
+			return false;
+		case KAFKA_META_KEY:
+			msg->key = column_bytes(writer, column, value, &writer->key);
+			return false;
+		case KAFKA_META_VALUE:
+			msg->value = column_bytes(writer, column, value, &writer->value);
+			return true;
+		case KAFKA_META_HEADERS:
+			write_headers(column, value, msg);
+			return false;
+		case KAFKA_META_TOMBSTONE:
+			return DatumGetBool(value); /* the value stays null */
+		case KAFKA_META_OFFSET:
+		case KAFKA_META_TIMESTAMP_TYPE:
+		case KAFKA_META_LEADER_EPOCH:
+		case KAFKA_META_JUNK:
+		case KAFKA_META_JUNK_ERROR:
+			reject_column(column, "cannot be written");
+		case KAFKA_META_NONE:
+			break;
+	}
+	return false;
+}
+
+/* False if all of them are NULL: then the message is a tombstone. */
+static bool
+gather_fields(KafkaRowWriter *writer, TupleTableSlot *slot)
+{
+	KafkaFieldSet *set = &writer->columns.set;
+	bool		any = false;
+
+	for (int i = 0; i < set->nfields; i++)
+	{
+		int			att = set->fields[i].attnum - 1;
+
+		writer->field_values[i] = slot->tts_values[att];
+		writer->field_nulls[i] = slot->tts_isnull[att];
+		any |= !slot->tts_isnull[att];
+	}
+	return any;
+}
+
+void
+kafka_row_write(KafkaRowWriter *writer, TupleTableSlot *slot, KafkaMessage *msg)
+{
+	bool		has_value = false;
+	bool		has_fields;
+
+	memset(msg, 0, sizeof(*msg));
+	msg->topic = writer->columns.opts->topic;
+	msg->partition = KAFKA_PARTITION_ANY;
+	msg->offset = KAFKA_UNKNOWN;
+	msg->timestamp = KAFKA_UNKNOWN;
+	slot_getallattrs(slot);
+	for (int i = 0; i < writer->columns.nmetas; i++)
+	{
+		const MetaColumn *column = &writer->columns.metas[i];
+
+		if (!slot->tts_isnull[column->attnum - 1])
+			has_value |= write_meta(writer, column, slot->tts_values[column->attnum - 1], msg);
+	}
+	has_fields = gather_fields(writer, slot);
+	if (has_value && has_fields)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the row gives the message's value twice"),
+				 errdetail("A column with meta \"value\" or \"tombstone\" and columns of the "
+						   "format are both set.")));
+	if (!has_fields)
+		return;
+	resetStringInfo(&writer->value);
+	writer->columns.format->encode(writer->encoder, writer->field_values, writer->field_nulls,
+								   &writer->value);
+	msg->value.data = writer->value.data;
+	msg->value.len = writer->value.len;
+}

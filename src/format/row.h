@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * row.h
+ *	  A message as a row of a foreign table, and back.
+ *
+ * Layer 2.  Knows columns and their "meta" options; the value's columns are left to the
+ * table's format.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_ROW_H
+#define KAFKA_ROW_H
+
+#include "postgres.h"
+
+#include "executor/tuptable.h"
+#include "ground/message.h"
+#include "ground/options.h"
+#include "nodes/bitmapset.h"
+#include "utils/relcache.h"
+
+/*
+ * Raises 42804 unless a column of this type can hold the meta; the message names the
+ * expected types.  Used when the column is made and again when it is used.
+ */
+extern void kafka_row_check_meta(int meta, Oid type, const char *column);
+
+/* The column with that meta, or InvalidAttrNumber. */
+extern AttrNumber kafka_row_find_meta(Relation rel, int meta);
+
+typedef struct KafkaRowReader KafkaRowReader;
+typedef struct KafkaRowWriter KafkaRowWriter;
+
+/*
+ * needed: attribute numbers (offset by FirstLowInvalidHeapAttributeNumber) that the query
+ * looks at; the others become NULL without being decoded.  A whole-row reference needs all.
+ */
+extern KafkaRowReader *kafka_row_reader(Relation rel, const KafkaOptions *opts,
+										Bitmapset *needed);
+
+/*
+ * Fills values and nulls for all attributes of the relation, allocating in the current
+ * context.  False: the message is to be skipped (on_error 'skip').  Errors carry table,
+ * column, topic, partition and offset as context.
+ */
+extern bool kafka_row_read(KafkaRowReader *reader, const KafkaMessage *msg,
+						   Datum *values, bool *nulls);
+
+extern KafkaRowWriter *kafka_row_writer(Relation rel, const KafkaOptions *opts);
+
+/*
+ * Fills msg from the row.  Its pointers point into the slot, into the writer (until the
+ * next call) and into the current context.
+ */
+extern void kafka_row_write(KafkaRowWriter *writer, TupleTableSlot *slot, KafkaMessage *msg);
+
+/* Milliseconds since 1970 and timestamptz; 22008 where it is out of range. */
+extern Datum kafka_timestamp_datum(int64 ms);
+extern int64 kafka_timestamp_ms(Datum timestamptz);
+
+#endif							/* KAFKA_ROW_H */

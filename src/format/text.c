@@ -1,0 +1,153 @@
+/*-------------------------------------------------------------------------
+ *
+ * text.c
+ *	  The formats "string" and "bytes", and text helpers that all formats share.
+ *
+ * Layer 2.  Both formats have a single column.  "string" is what Kafka's StringSerializer
+ * writes: text in the message's encoding, UTF-8 unless the table says otherwise.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "format/format.h"
+#include "ground/compat.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+char *
+kafka_text_decode(KafkaBytes bytes, int encoding)
+{
+	char	   *converted = pg_any_to_server(bytes.data, (int) bytes.len, encoding);
+
+	if (converted != bytes.data)
+		return converted;
+	return pnstrdup(bytes.data, bytes.len);
+}
+
+void
+kafka_text_encode(const char *text, int len, int encoding, StringInfo out)
+{
+	char	   *converted = pg_server_to_any(text, len, encoding);
+
+	if (converted == text)
+		appendBinaryStringInfo(out, text, len);
+	else
+		appendStringInfoString(out, converted);
+}
+
+Datum
+kafka_field_input(KafkaFieldSet *set, KafkaField *field, char *text)
+{
+	Datum		result;
+
+	set->current = field;
+	result = InputFunctionCall(&field->input, text, field->ioparam, field->typmod);
+	set->current = NULL;
+	return result;
+}
+
+bool
+kafka_is_json_type(Oid type)
+{
+	return type == JSONOID || type == JSONBOID;
+}
+
+/* ------------------------------------------------------------------------
+ * The formats
+ * ------------------------------------------------------------------------
+ */
+static void *
+begin_single(KafkaFieldSet *set)
+{
+	if (set->nfields > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("format \"%s\" holds a single column",
+						kafka_format_get(set->opts->format)->name),
+				 errdetail("Columns \"%s\" and \"%s\" have no \"meta\" option.",
+						   set->fields[0].name, set->fields[1].name),
+				 errhint("Use format \"json\" or \"csv\", or give all other columns a "
+						 "\"meta\" option.")));
+	return set;
+}
+
+static void
+decode_string(void *state, KafkaBytes bytes, Datum *values, bool *nulls)
+{
+	KafkaFieldSet *set = (KafkaFieldSet *) state;
+	char	   *text;
+
+	if (set->nfields == 0 || !set->fields[0].needed)
+		return;
+	set->current = &set->fields[0];
+	text = kafka_text_decode(bytes, set->encoding);
+	values[0] = kafka_field_input(set, &set->fields[0], text);
+	nulls[0] = false;
+}
+
+static void
+encode_string(void *state, Datum *values, bool *nulls, StringInfo out)
+{
+	KafkaFieldSet *set = (KafkaFieldSet *) state;
+	char	   *text = OutputFunctionCall(&set->fields[0].output, values[0]);
+
+	kafka_text_encode(text, strlen(text), set->encoding, out);
+}
+
+static void *
+begin_bytes(KafkaFieldSet *set)
+{
+	(void) begin_single(set);
+	if (set->nfields == 1 && set->fields[0].type != BYTEAOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("column \"%s\" must have type %s for format \"bytes\"",
+						set->fields[0].name, "bytea")));
+	return set;
+}
+
+static void
+decode_bytes(void *state, KafkaBytes bytes, Datum *values, bool *nulls)
+{
+	KafkaFieldSet *set = (KafkaFieldSet *) state;
+
+	if (set->nfields == 0 || !set->fields[0].needed)
+		return;
+	values[0] = PointerGetDatum(cstring_to_text_with_len(bytes.data, (int) bytes.len));
+	nulls[0] = false;
+}
+
+static void
+encode_bytes(void *state, Datum *values, bool *nulls, StringInfo out)
+{
+	bytea	   *data = DatumGetByteaPP(values[0]);
+
+	appendBinaryStringInfo(out, VARDATA_ANY(data), (int) VARSIZE_ANY_EXHDR(data));
+}
+
+const KafkaFormat kafka_format_string = {
+	"string", begin_single, decode_string, begin_single, encode_string
+};
+
+const KafkaFormat kafka_format_bytes = {
+	"bytes", begin_bytes, decode_bytes, begin_bytes, encode_bytes
+};
+
+const KafkaFormat *
+kafka_format_get(int id)
+{
+	switch ((KafkaFormatId) id)
+	{
+		case KAFKA_FORMAT_STRING:
+			return &kafka_format_string;
+		case KAFKA_FORMAT_BYTES:
+			return &kafka_format_bytes;
+		case KAFKA_FORMAT_JSON:
+			return &kafka_format_json;
+		case KAFKA_FORMAT_CSV:
+			return &kafka_format_csv;
+	}
+	elog(ERROR, "unknown format number %d", id);
+}

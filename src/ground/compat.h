@@ -1,0 +1,126 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Differences between the supported PostgreSQL versions (15 to 19).
+ *
+ * Layer 0.  The only file that looks at PG_VERSION_NUM: each difference gets
+ * a named macro here, and the code above reads as if there were one version.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_COMPAT_H
+#define KAFKA_COMPAT_H
+
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_foreign_server.h"
+#include "common/jsonapi.h"
+#include "executor/executor.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "nodes/plannodes.h"
+#include "optimizer/pathnode.h"
+#include "parser/parse_relation.h"
+#include "storage/proc.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+
+/* 18 split explain.h. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#else
+#include "commands/explain.h"
+#endif
+
+/* 18 renamed PostgreSQL's own macro; both supported compilers know this one. */
+#define KAFKA_NORETURN __attribute__((noreturn))
+
+/* 17 numbers backend slots from 0 and calls them ProcNumber. */
+#if PG_VERSION_NUM >= 170000
+#define KAFKA_BACKEND_SLOT ((int) MyProcNumber)
+#else
+#define KAFKA_BACKEND_SLOT ((int) MyBackendId)
+#endif
+
+/* 16 replaced the per-catalog privilege checks by object_aclcheck(). */
+#if PG_VERSION_NUM >= 160000
+#define KAFKA_SERVER_ACLCHECK(serverid, userid) \
+	object_aclcheck(ForeignServerRelationId, (serverid), (userid), ACL_USAGE)
+#else
+#define KAFKA_SERVER_ACLCHECK(serverid, userid) \
+	pg_foreign_server_aclcheck((serverid), (userid), ACL_USAGE)
+#endif
+
+/*
+ * The user whose rights and user mapping a scan or an INSERT uses: the owner of the
+ * view it came through, else the current user.
+ */
+#if PG_VERSION_NUM >= 160000
+#define KAFKA_SCAN_USER(fsplan, rte) \
+	(OidIsValid((fsplan)->checkAsUser) ? (fsplan)->checkAsUser : GetUserId())
+#define KAFKA_MODIFY_USER(rinfo, estate) ExecGetResultRelCheckAsUser((rinfo), (estate))
+#define KAFKA_REL_USER(root, rel) \
+	(OidIsValid((rel)->userid) ? (rel)->userid : GetUserId())
+#else
+#define KAFKA_SCAN_USER(fsplan, rte) \
+	(OidIsValid((rte)->checkAsUser) ? (rte)->checkAsUser : GetUserId())
+#define KAFKA_MODIFY_USER(rinfo, estate) kafka_modify_user((rinfo), (estate))
+static inline Oid
+kafka_modify_user(ResultRelInfo *rinfo, EState *estate)
+{
+	Index		rti = rinfo->ri_RangeTableIndex;
+
+	/* A partition reached by tuple routing has no range table entry: its root has. */
+	if (rti == 0 && rinfo->ri_RootResultRelInfo)
+		rti = rinfo->ri_RootResultRelInfo->ri_RangeTableIndex;
+	if (rti > 0)
+	{
+		RangeTblEntry *rte = exec_rt_fetch(rti, estate);
+
+		if (OidIsValid(rte->checkAsUser))
+			return rte->checkAsUser;
+	}
+	return GetUserId();
+}
+#endif
+
+/* create_foreignscan_path() grew an argument in 17 and another one in 18. */
+#if PG_VERSION_NUM >= 180000
+#define KAFKA_CREATE_SCAN_PATH(root, rel, rows, startup, total, keys) \
+	create_foreignscan_path((root), (rel), NULL, (rows), 0, (startup), (total), (keys), \
+							(rel)->lateral_relids, NULL, NIL, NIL)
+#elif PG_VERSION_NUM >= 170000
+#define KAFKA_CREATE_SCAN_PATH(root, rel, rows, startup, total, keys) \
+	create_foreignscan_path((root), (rel), NULL, (rows), (startup), (total), (keys), \
+							(rel)->lateral_relids, NULL, NIL, NIL)
+#else
+#define KAFKA_CREATE_SCAN_PATH(root, rel, rows, startup, total, keys) \
+	create_foreignscan_path((root), (rel), NULL, (rows), (startup), (total), (keys), \
+							(rel)->lateral_relids, NULL, NIL)
+#endif
+
+/*
+ * JSON callbacks return a code from 16 on; the lexer may live on the caller's stack
+ * from 17 on (then it takes the struct as first argument).
+ */
+#if PG_VERSION_NUM >= 160000
+typedef JsonParseErrorType KafkaJsonResult;
+#define KAFKA_JSON_RETURN_OK return JSON_SUCCESS
+#else
+typedef void KafkaJsonResult;
+#define KAFKA_JSON_RETURN_OK return
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define KAFKA_JSON_LEXER(json, len) \
+	makeJsonLexContextCstringLen(NULL, (json), (len), GetDatabaseEncoding(), true)
+#define KAFKA_JSON_LEXER_FREE(lex) freeJsonLexContext(lex)
+#else
+#define KAFKA_JSON_LEXER(json, len) makeJsonLexContextCstringLen((json), (len), GetDatabaseEncoding(), true)
+#define KAFKA_JSON_LEXER_FREE(lex) ((void) (lex))
+#endif
+
+#endif							/* KAFKA_COMPAT_H */

@@ -1,0 +1,97 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.c
+ *	  Defines the settings kafka_fdw.*.
+ *
+ * Layer 0.  Names, defaults and units stand here once; the manual's list is
+ * compared with pg_settings by a test (sql/options_settings.sql).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "ground/compat.h"
+#include "ground/options.h"
+#include "ground/settings.h"
+
+char	   *kafka_setting_server;
+int			kafka_setting_delivery = KAFKA_DELIVERY_BEFORE_COMMIT;
+int			kafka_setting_connect_timeout = 10 * 1000;
+int			kafka_setting_commit_timeout = 30 * 1000;
+int			kafka_setting_send_buffer = 64 * 1024;
+char	   *kafka_setting_instance_name;
+int			kafka_setting_log_broker_messages = 4;
+
+/* syslog's levels, as librdkafka numbers them */
+static const struct config_enum_entry log_levels[] = {
+	{"emergency", 0, false},
+	{"alert", 1, false},
+	{"critical", 2, false},
+	{"error", 3, false},
+	{"warning", 4, false},
+	{"notice", 5, false},
+	{"info", 6, false},
+	{"debug", 7, false},
+	{NULL, 0, false}
+};
+
+static void
+define_names(void)
+{
+	DefineCustomStringVariable("kafka_fdw.server",
+							   "Server that functions use when they are given none.",
+							   "Empty: the only kafka_fdw server of the database.",
+							   &kafka_setting_server, "", PGC_USERSET, 0,
+							   NULL, NULL, NULL);
+	DefineCustomStringVariable("kafka_fdw.instance_name",
+							   "Name of this instance in Kafka's transactional ids.",
+							   "Empty: made of host name, port and data directory, "
+							   "so that a clone never fences its original.",
+							   &kafka_setting_instance_name, "", PGC_SIGHUP, 0,
+							   NULL, NULL, NULL);
+}
+
+static void
+define_enums(void)
+{
+	DefineCustomEnumVariable("kafka_fdw.delivery",
+							 "How sends belong to the transaction where nothing else says so.",
+							 NULL, &kafka_setting_delivery,
+							 KAFKA_DELIVERY_BEFORE_COMMIT, kafka_delivery_modes,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("kafka_fdw.log_broker_messages",
+							 "Least severe level of librdkafka's messages that is logged.",
+							 NULL, &kafka_setting_log_broker_messages, 4, log_levels,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
+static void
+define_limits(void)
+{
+	DefineCustomIntVariable("kafka_fdw.connect_timeout",
+							"Longest wait for a broker that cannot be reached.",
+							NULL, &kafka_setting_connect_timeout,
+							10 * 1000, 100, 3600 * 1000, PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("kafka_fdw.commit_timeout",
+							"Longest wait without progress while sent messages are confirmed.",
+							"It covers the end of a transaction, which statement_timeout does not.",
+							&kafka_setting_commit_timeout,
+							30 * 1000, 100, 3600 * 1000, PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("kafka_fdw.send_buffer",
+							"Memory for messages that wait for the transaction's end.",
+							"What is beyond goes to a temporary file.",
+							&kafka_setting_send_buffer,
+							64 * 1024, 64, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+}
+
+void
+kafka_settings_define(void)
+{
+	define_names();
+	define_enums();
+	define_limits();
+	MarkGUCPrefixReserved("kafka_fdw");
+}

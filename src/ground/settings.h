@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.h
+ *	  The settings kafka_fdw.* (contract, part 5).
+ *
+ * Layer 0.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_SETTINGS_H
+#define KAFKA_SETTINGS_H
+
+#include "postgres.h"
+
+extern char *kafka_setting_server;		/* name, "" = the only one of the database */
+extern int	kafka_setting_delivery;		/* a KafkaDeliveryMode */
+extern int	kafka_setting_connect_timeout;	/* ms */
+extern int	kafka_setting_commit_timeout;	/* ms */
+extern int	kafka_setting_send_buffer;	/* kB */
+extern char *kafka_setting_instance_name;	/* "" = made of host, port, data directory */
+extern int	kafka_setting_log_broker_messages;	/* highest syslog level that is logged */
+
+/* Defines the settings; called once, from _PG_init. */
+extern void kafka_settings_define(void);
+
+#endif							/* KAFKA_SETTINGS_H */

@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * module.c
+ *	  The extension's library: what happens when it is loaded.
+ *
+ * Layer 3.  Nothing here talks to Kafka or starts a thread.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "client/handle.h"
+#include "fdw/fdw.h"
+#include "fmgr.h"
+#include "ground/settings.h"
+#include "transaction/send.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	kafka_settings_define();
+	kafka_handle_init();
+	kafka_validator_init();
+	kafka_send_init();
+}

@@ -1,0 +1,278 @@
+/*-------------------------------------------------------------------------
+ *
+ * check.c
+ *	  kafka.check: does everything work with this server, end to end?
+ *
+ * Layer 3.  Each step runs in a subtransaction and becomes a row, also when it fails; the
+ * steps behind a failed one are reported as not run.  The temporary topic is deleted at
+ * the end, whatever happened.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "client/admin.h"
+#include "client/consumer.h"
+#include "client/producer.h"
+#include "client/topic.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "ground/compat.h"
+#include "ground/settings.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "sql/common.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+typedef struct Check
+{
+	FunctionCallInfo fcinfo;
+	const KafkaOptions *opts;
+	char	   *topic;
+	bool		topic_made;
+	bool		failed;			/* what follows is not run */
+	int64		offset;			/* of the message that the produce step sent */
+} Check;
+
+/* A step returns what to tell, or raises. */
+typedef char *(*CheckStep) (Check *check);
+
+static char *
+step_connect(Check *check)
+{
+	return kafka_cluster_describe(check->opts);
+}
+
+static char *
+step_create_topic(Check *check)
+{
+	KafkaNewTopic topic = {.name = check->topic, .partitions = 1, .replication_factor = -1};
+
+	check->topic_made = true;	/* even where the answer gets lost */
+	kafka_admin_create_topic(check->opts, &topic, false, kafka_setting_connect_timeout);
+	return psprintf("topic %s", check->topic);
+}
+
+/* One message; inside Kafka's transaction where the producer has one open. */
+static int64
+send_one(Check *check, KafkaProducer *producer, const char *text)
+{
+	KafkaTarget *target = kafka_producer_target(producer, check->topic, 1,
+												KAFKA_PARTITIONER_MURMUR2_RANDOM);
+	KafkaMessage msg = {.topic = check->topic, .partition = 0, .timestamp = KAFKA_UNKNOWN};
+
+	msg.value.data = text;
+	msg.value.len = strlen(text);
+	kafka_producer_send(producer, target, &msg);
+	kafka_producer_flush(producer);
+	return kafka_producer_receipt(producer)->offset;
+}
+
+static char *
+step_produce(Check *check)
+{
+	KafkaProducer *producer = kafka_producer_open(check->opts, false);
+
+	check->offset = send_one(check, producer, "kafka.check");
+	kafka_producer_close(producer);
+	return psprintf("1 message acknowledged at offset " INT64_FORMAT, check->offset);
+}
+
+/* Waits until readers are shown what is below the offset. */
+static void
+await_visible(Check *check, int64 offset)
+{
+	int32		partition = 0;
+	int64		end = 0;
+
+	for (;;)
+	{
+		kafka_topic_offsets(check->opts, check->topic, KAFKA_OFFSET_END, &partition, 1, &end);
+		if (end > offset)
+			return;
+		CHECK_FOR_INTERRUPTS();
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+}
+
+/* The value at an offset, or an error if something else is found there. */
+static void
+expect_message(Check *check, int64 offset, const char *text)
+{
+	KafkaRange	range = {.partition = 0, .start = offset, .end = offset + 1};
+	KafkaConsumer *consumer;
+	KafkaMessage msg;
+	bool		found;
+
+	await_visible(check, offset);
+	consumer = kafka_consumer_open(check->opts, check->topic, &range, 1);
+	found = kafka_consumer_next(consumer, &msg) && msg.value.len == strlen(text) &&
+		memcmp(msg.value.data, text, msg.value.len) == 0;
+	kafka_consumer_close(consumer);
+	if (!found)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+				 errmsg("the message at offset " INT64_FORMAT " is not the one that was sent",
+						offset)));
+}
+
+static char *
+step_fetch(Check *check)
+{
+	expect_message(check, check->offset, "kafka.check");
+	return "the message was read back";
+}
+
+static char *
+step_transaction(Check *check)
+{
+	KafkaProducer *producer = kafka_producer_open(check->opts, true);
+	int64		offset;
+
+	kafka_producer_begin(producer);
+	offset = send_one(check, producer, "kafka.check in a transaction");
+	kafka_producer_commit(producer);
+	kafka_producer_close(producer);
+	expect_message(check, offset, "kafka.check in a transaction");
+	return "1 message committed and read back";
+}
+
+static char *
+step_delete_topic(Check *check)
+{
+	char	   *error = NULL;
+	int			sqlstate = 0;
+
+	kafka_admin_delete_topics(check->opts, &check->topic, 1, &error, &sqlstate);
+	if (error)
+		ereport(ERROR,
+				(errcode(sqlstate), errmsg("could not delete topic \"%s\"", check->topic),
+				 errdetail("librdkafka says: %s", error)));
+	return psprintf("topic %s", check->topic);
+}
+
+/* ------------------------------------------------------------------------
+ * Running and reporting
+ * ------------------------------------------------------------------------
+ */
+static void
+put_step(Check *check, const char *step, bool run, bool ok, double ms, const char *detail)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) check->fcinfo->resultinfo;
+	Datum		values[4] = {0};
+	bool		nulls[4] = {false, !run, !run, false};
+
+	values[0] = CStringGetTextDatum(step);
+	values[1] = BoolGetDatum(ok);
+	values[2] = Float8GetDatum(((int64) (ms * 1000)) / 1000.0);
+	values[3] = CStringGetTextDatum(detail);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* What a failed step says: the error's text, with its detail. */
+static char *
+failure_text(const ErrorData *error)
+{
+	return error->detail ? psprintf("%s (%s): %s", error->message,
+									unpack_sql_state(error->sqlerrcode), error->detail) :
+		psprintf("%s (%s)", error->message, unpack_sql_state(error->sqlerrcode));
+}
+
+/* A cancel is not a finding about the server. */
+static bool
+try_step(Check *check, CheckStep run, char **detail)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool ok = true;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		char	   *text = run(check);
+
+		*detail = MemoryContextStrdup(context, text);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
+			ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		*detail = failure_text(error);
+		ok = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return ok;
+}
+
+static void
+run_step(Check *check, const char *name, CheckStep run)
+{
+	instr_time	begin;
+	instr_time	end;
+	char	   *detail = NULL;
+	bool		ok;
+
+	if (check->failed)
+	{
+		put_step(check, name, false, false, 0, "not run");
+		return;
+	}
+	INSTR_TIME_SET_CURRENT(begin);
+	ok = try_step(check, run, &detail);
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, begin);
+	put_step(check, name, true, ok, INSTR_TIME_GET_MILLISEC(end), detail);
+	check->failed = !ok;
+}
+
+/* The topic goes, whatever happened before. */
+static void
+clean_up(Check *check)
+{
+	bool		failed = check->failed;
+
+	check->failed = !check->topic_made;
+	run_step(check, "delete_topic", step_delete_topic);
+	check->failed |= failed;
+}
+
+PG_FUNCTION_INFO_V1(kafka_check);
+
+/* (server, write): a row (step, ok, milliseconds, detail) for each step. */
+Datum
+kafka_check(PG_FUNCTION_ARGS)
+{
+	Check		check = {.fcinfo = fcinfo, .opts = kafka_sql_server(fcinfo, 0)};
+	bool		write = PG_ARGISNULL(1) || PG_GETARG_BOOL(1);
+
+	check.topic = psprintf("kafka_fdw_check_%d_%08x", MyProcPid,
+						   (unsigned) (GetCurrentTimestamp() & 0xffffffff));
+	InitMaterializedSRF(fcinfo, 0);
+	run_step(&check, "connect", step_connect);
+	if (!write)
+		return (Datum) 0;
+	run_step(&check, "create_topic", step_create_topic);
+	run_step(&check, "produce", step_produce);
+	run_step(&check, "fetch", step_fetch);
+	run_step(&check, "transaction", step_transaction);
+	clean_up(&check);
+	return (Datum) 0;
+}

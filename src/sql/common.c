@@ -1,0 +1,126 @@
+/*-------------------------------------------------------------------------
+ *
+ * common.c
+ *	  What the SQL functions share: finding the server, reading arguments.
+ *
+ * Layer 3.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_foreign_server.h"
+#include "foreign/foreign.h"
+#include "ground/compat.h"
+#include "ground/settings.h"
+#include "sql/common.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+/* A wrapper is ours if it has our handler. */
+static bool
+is_our_wrapper(Oid fdwid)
+{
+	ForeignDataWrapper *wrapper = GetForeignDataWrapper(fdwid);
+	char	   *handler = OidIsValid(wrapper->fdwhandler) ?
+		get_func_name(wrapper->fdwhandler) : NULL;
+
+	return handler && strcmp(handler, "kafka_fdw_handler") == 0;
+}
+
+/* The only kafka_fdw server of the database. */
+static Oid
+find_only_server(void)
+{
+	Relation	catalog = table_open(ForeignServerRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+	Oid			found = InvalidOid;
+	int			count = 0;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_foreign_server row = (Form_pg_foreign_server) GETSTRUCT(tuple);
+
+		if (!is_our_wrapper(row->srvfdw))
+			continue;
+		found = row->oid;
+		count++;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	if (count == 1)
+		return found;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 count == 0 ? errmsg("there is no kafka_fdw server in this database") :
+			 errmsg("it is not clear which kafka_fdw server is meant"),
+			 count == 0 ? errhint("Create one with CREATE SERVER ... FOREIGN DATA WRAPPER "
+								  "kafka_fdw.") :
+			 errhint("Pass the argument \"server\", or set \"kafka_fdw.server\".")));
+}
+
+static Oid
+find_server(const char *name)
+{
+	ForeignServer *server = GetForeignServerByName(name, false);
+
+	if (!is_our_wrapper(server->fdwid))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" is not a kafka_fdw server", name)));
+	return server->serverid;
+}
+
+KafkaOptions *
+kafka_sql_server(FunctionCallInfo fcinfo, int argno)
+{
+	Oid			serverid;
+	AclResult	acl;
+
+	if (!PG_ARGISNULL(argno))
+		serverid = find_server(NameStr(*PG_GETARG_NAME(argno)));
+	else if (kafka_setting_server[0])
+		serverid = find_server(kafka_setting_server);
+	else
+		serverid = find_only_server();
+	acl = KAFKA_SERVER_ACLCHECK(serverid, GetUserId());
+	if (acl != ACLCHECK_OK)
+		aclcheck_error(acl, OBJECT_FOREIGN_SERVER, GetForeignServer(serverid)->servername);
+	return kafka_options_of_server(serverid, GetUserId());
+}
+
+char *
+kafka_sql_text(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	if (PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be NULL", name)));
+	return text_to_cstring(PG_GETARG_TEXT_PP(argno));
+}
+
+int
+kafka_sql_interval_ms(FunctionCallInfo fcinfo, int argno, const char *name, int default_ms)
+{
+	Interval   *interval;
+	double		ms;
+
+	if (PG_ARGISNULL(argno))
+		return default_ms;
+	interval = PG_GETARG_INTERVAL_P(argno);
+	ms = interval->time / 1000.0 + interval->day * (double) SECS_PER_DAY * 1000.0 +
+		interval->month * (double) DAYS_PER_MONTH * SECS_PER_DAY * 1000.0;
+	if (ms < 0 || ms > INT_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is out of range", name),
+				 errhint("It takes an interval from 0 to 24 days.")));
+	return (int) ms;
+}

@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * common.h
+ *	  What the SQL functions share: finding the server, reading arguments.
+ *
+ * Layer 3, private to src/sql.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_SQL_COMMON_H
+#define KAFKA_SQL_COMMON_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "ground/options.h"
+
+/*
+ * Options of the server that argument `argno` (a name, or NULL) means, as the current
+ * user sees it: the argument, else kafka_fdw.server, else the only kafka_fdw server of the
+ * database.  Raises 42501 without USAGE, 42704 for an unknown name, 22023 where it is not
+ * clear which one is meant.
+ */
+extern KafkaOptions *kafka_sql_server(FunctionCallInfo fcinfo, int argno);
+
+/* A text argument that must not be NULL; raises 22004 that names it. */
+extern char *kafka_sql_text(FunctionCallInfo fcinfo, int argno, const char *name);
+
+/* An interval argument in ms; default_ms where it is NULL; 22023 if it is negative. */
+extern int	kafka_sql_interval_ms(FunctionCallInfo fcinfo, int argno, const char *name,
+								  int default_ms);
+
+#endif							/* KAFKA_SQL_COMMON_H */

@@ -1,0 +1,362 @@
+/*-------------------------------------------------------------------------
+ *
+ * topics.c
+ *	  kafka.create_topic, delete_topic, list_topics, watermarks.
+ *
+ * Layer 3.  Administration acts at once and is not undone by ROLLBACK.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "client/admin.h"
+#include "client/topic.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "ground/compat.h"
+#include "ground/settings.h"
+#include "miscadmin.h"
+#include "sql/common.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+
+static void
+put_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* ------------------------------------------------------------------------
+ * create_topic
+ * ------------------------------------------------------------------------
+ */
+static char *
+scalar_text(const JsonbValue *value, const char *name)
+{
+	switch (value->type)
+	{
+		case jbvString:
+			return pnstrdup(value->val.string.val, value->val.string.len);
+		case jbvNumeric:
+			return DatumGetCString(DirectFunctionCall1(numeric_out,
+													   NumericGetDatum(value->val.numeric)));
+		case jbvBool:
+			return pstrdup(value->val.boolean ? "true" : "false");
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("value of \"%s\" in argument \"config\" must be a text, number or "
+							"boolean", name)));
+	}
+}
+
+/* {"retention.ms": 1000, ...} as a List of KafkaProperty */
+static List *
+parse_config(Jsonb *config)
+{
+	JsonbIterator *it = JsonbIteratorInit(&config->root);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	KafkaProperty *property = NULL;
+	List	   *result = NIL;
+
+	if (!JB_ROOT_IS_OBJECT(config))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"config\" must be a JSON object"),
+				 errhint("It looks like {\"retention.ms\": 3600000}.")));
+	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+		{
+			property = palloc0(sizeof(KafkaProperty));
+			property->name = pnstrdup(value.val.string.val, value.val.string.len);
+		}
+		else if (token == WJB_VALUE)
+		{
+			property->value = scalar_text(&value, property->name);
+			result = lappend(result, property);
+		}
+	}
+	return result;
+}
+
+static KAFKA_NORETURN void
+reject_assignment(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"replica_assignment\" must be a JSON list with a list of "
+					"broker ids for each partition"),
+			 errhint("It looks like [[1, 2], [2, 3]].")));
+}
+
+/* [[1,2],[2,3]]: broker ids of partition 0, of partition 1, ... */
+static List **
+parse_assignment(Jsonb *assignment, int *partitions)
+{
+	JsonbIterator *it = JsonbIteratorInit(&assignment->root);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	List	  **result;
+	int			depth = 0;
+	int			n = 0;
+
+	if (!JB_ROOT_IS_ARRAY(assignment) || JB_ROOT_IS_SCALAR(assignment) ||
+		JB_ROOT_COUNT(assignment) == 0)
+		reject_assignment();
+	result = palloc0(sizeof(List *) * JB_ROOT_COUNT(assignment));
+	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
+	{
+		if (token == WJB_BEGIN_ARRAY && ++depth > 2)
+			reject_assignment();
+		else if (token == WJB_END_ARRAY && --depth == 1)
+			n++;
+		else if (token == WJB_ELEM)
+		{
+			if (depth != 2 || value.type != jbvNumeric)
+				reject_assignment();
+			result[n] = lappend_int(result[n],
+									DatumGetInt32(DirectFunctionCall1(numeric_int4,
+																	  NumericGetDatum(value.val.numeric))));
+		}
+		else if (token == WJB_BEGIN_OBJECT)
+			reject_assignment();
+	}
+	*partitions = n;
+	return result;
+}
+
+static int
+positive_argument(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	if (PG_ARGISNULL(argno))
+		return -1;
+	if (PG_GETARG_INT32(argno) < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be 1 or more", name),
+				 errhint("NULL leaves it to the broker.")));
+	return PG_GETARG_INT32(argno);
+}
+
+PG_FUNCTION_INFO_V1(kafka_create_topic);
+
+/*
+ * (topic, partitions, replication_factor, config, if_not_exists, validate_only,
+ * replica_assignment, timeout, server): one row (topic, partitions, created).
+ */
+Datum
+kafka_create_topic(PG_FUNCTION_ARGS)
+{
+	KafkaOptions *opts = kafka_sql_server(fcinfo, 8);
+	KafkaNewTopic topic = {.name = kafka_sql_text(fcinfo, 0, "topic")};
+	int			timeout = kafka_sql_interval_ms(fcinfo, 7, "timeout",
+												kafka_setting_connect_timeout);
+	Datum		values[3] = {0};
+	bool		nulls[3] = {false};
+	bool		created;
+
+	topic.partitions = positive_argument(fcinfo, 1, "partitions");
+	topic.replication_factor = positive_argument(fcinfo, 2, "replication_factor");
+	if (!PG_ARGISNULL(3))
+		topic.config = parse_config(PG_GETARG_JSONB_P(3));
+	topic.validate_only = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
+	if (!PG_ARGISNULL(6))
+	{
+		int			partitions;
+
+		topic.replica_assignment = parse_assignment(PG_GETARG_JSONB_P(6), &partitions);
+		if (topic.replication_factor > 0 ||
+			(topic.partitions > 0 && topic.partitions != partitions))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("argument \"replica_assignment\" contradicts \"partitions\" or "
+							"\"replication_factor\""),
+					 errhint("Leave those out: the assignment says both.")));
+		topic.partitions = partitions;
+	}
+	created = kafka_admin_create_topic(opts, &topic, !PG_ARGISNULL(4) && PG_GETARG_BOOL(4),
+									   timeout);
+	InitMaterializedSRF(fcinfo, 0);
+	values[0] = CStringGetTextDatum(topic.name);
+	nulls[1] = topic.validate_only;
+	if (!topic.validate_only)
+		values[1] = Int32GetDatum(kafka_topic_partitions(opts, topic.name, false, true));
+	values[2] = BoolGetDatum(created && !topic.validate_only);
+	put_row(fcinfo, values, nulls);
+	return (Datum) 0;
+}
+
+/* ------------------------------------------------------------------------
+ * delete_topic
+ * ------------------------------------------------------------------------
+ */
+static void
+put_deleted(FunctionCallInfo fcinfo, const char *topic, const char *error)
+{
+	Datum		values[3] = {0};
+	bool		nulls[3] = {false};
+
+	values[0] = CStringGetTextDatum(topic);
+	values[1] = BoolGetDatum(error == NULL);
+	nulls[2] = error == NULL;
+	if (error)
+		values[2] = CStringGetTextDatum(error);
+	put_row(fcinfo, values, nulls);
+}
+
+PG_FUNCTION_INFO_V1(kafka_delete_topic);
+
+/* (topic, if_exists, server): one row (topic, deleted, error); raises where it fails. */
+Datum
+kafka_delete_topic(PG_FUNCTION_ARGS)
+{
+	KafkaOptions *opts = kafka_sql_server(fcinfo, 2);
+	char	   *topic = kafka_sql_text(fcinfo, 0, "topic");
+	bool		if_exists = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	char	   *error = NULL;
+	int			sqlstate = 0;
+
+	kafka_admin_delete_topics(opts, &topic, 1, &error, &sqlstate);
+	if (error && !(if_exists && sqlstate == ERRCODE_FDW_TABLE_NOT_FOUND))
+		ereport(ERROR,
+				(errcode(sqlstate),
+				 sqlstate == ERRCODE_FDW_TABLE_NOT_FOUND ?
+				 errmsg("topic \"%s\" does not exist", topic) :
+				 errmsg("could not delete topic \"%s\"", topic),
+				 errdetail("librdkafka says: %s", error)));
+	InitMaterializedSRF(fcinfo, 0);
+	put_deleted(fcinfo, topic, error);
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(kafka_delete_topics);
+
+/* (topics, if_exists, server): a row for each; what fails for one is in its row. */
+Datum
+kafka_delete_topics(PG_FUNCTION_ARGS)
+{
+	KafkaOptions *opts = kafka_sql_server(fcinfo, 2);
+	bool		if_exists = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+	char	  **topics;
+	char	  **errors;
+	int		   *sqlstates;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be NULL", "topics")));
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &elements,
+					  &nulls, &n);
+	topics = palloc(sizeof(char *) * Max(n, 1));
+	errors = palloc0(sizeof(char *) * Max(n, 1));
+	sqlstates = palloc0(sizeof(int) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("an element of argument \"topics\" is NULL")));
+		topics[i] = TextDatumGetCString(elements[i]);
+	}
+	kafka_admin_delete_topics(opts, topics, n, errors, sqlstates);
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < n; i++)
+	{
+		if (errors[i] && if_exists && sqlstates[i] == ERRCODE_FDW_TABLE_NOT_FOUND)
+			errors[i] = "topic does not exist, skipped";
+		put_deleted(fcinfo, topics[i], errors[i]);
+	}
+	return (Datum) 0;
+}
+
+/* ------------------------------------------------------------------------
+ * list_topics and watermarks
+ * ------------------------------------------------------------------------
+ */
+PG_FUNCTION_INFO_V1(kafka_list_topics);
+
+/* (internal, server): a row (topic, partitions, replication_factor) for each. */
+Datum
+kafka_list_topics(PG_FUNCTION_ARGS)
+{
+	KafkaOptions *opts = kafka_sql_server(fcinfo, 1);
+	bool		internal = !PG_ARGISNULL(0) && PG_GETARG_BOOL(0);
+	List	   *topics = kafka_topic_list(opts);
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(lc, topics)
+	{
+		KafkaTopic *topic = (KafkaTopic *) lfirst(lc);
+		Datum		values[3] = {0};
+		bool		nulls[3] = {false};
+
+		/* Kafka's own topics, as __consumer_offsets, begin so */
+		if (!internal && strncmp(topic->name, "__", 2) == 0)
+			continue;
+		values[0] = CStringGetTextDatum(topic->name);
+		values[1] = Int32GetDatum(topic->npartitions);
+		values[2] = Int32GetDatum(topic->replication_factor);
+		put_row(fcinfo, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* The same server, read uncommitted: its end is the high watermark. */
+static KafkaOptions *
+uncommitted(const KafkaOptions *opts)
+{
+	KafkaOptions *copy = palloc(sizeof(KafkaOptions));
+	KafkaProperty *property = palloc0(sizeof(KafkaProperty));
+
+	*copy = *opts;
+	property->name = "isolation.level";
+	property->value = "read_uncommitted";
+	property->place = KAFKA_ON_SERVER;
+	copy->properties = lappend(list_copy(opts->properties), property);
+	return copy;
+}
+
+PG_FUNCTION_INFO_V1(kafka_watermarks);
+
+/* (topic, server): a row (partition, low, high, last_stable) for each partition. */
+Datum
+kafka_watermarks(PG_FUNCTION_ARGS)
+{
+	KafkaOptions *opts = kafka_sql_server(fcinfo, 1);
+	char	   *topic = kafka_sql_text(fcinfo, 0, "topic");
+	int32		n = kafka_topic_partitions(opts, topic, false, false);
+	int32	   *partitions = palloc(sizeof(int32) * n);
+	int64	   *lows = palloc(sizeof(int64) * n);
+	int64	   *highs = palloc(sizeof(int64) * n);
+	int64	   *stables = palloc(sizeof(int64) * n);
+
+	for (int32 i = 0; i < n; i++)
+		partitions[i] = i;
+	kafka_topic_offsets(opts, topic, KAFKA_OFFSET_LOW, partitions, n, lows);
+	kafka_topic_offsets(opts, topic, KAFKA_OFFSET_END, partitions, n, stables);
+	kafka_topic_offsets(uncommitted(opts), topic, KAFKA_OFFSET_END, partitions, n, highs);
+	InitMaterializedSRF(fcinfo, 0);
+	for (int32 i = 0; i < n; i++)
+	{
+		Datum		values[4] = {0};
+		bool		nulls[4] = {false};
+
+		values[0] = Int32GetDatum(i);
+		values[1] = Int64GetDatum(lows[i]);
+		values[2] = Int64GetDatum(highs[i]);
+		values[3] = Int64GetDatum(stables[i]);
+		put_row(fcinfo, values, nulls);
+	}
+	return (Datum) 0;
+}

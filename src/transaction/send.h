@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * send.h
+ *	  Sending in a delivery mode: what INSERT, COPY and kafka.produce have in common.
+ *
+ * Layer 3.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_SEND_H
+#define KAFKA_SEND_H
+
+#include "postgres.h"
+
+#include "client/producer.h"
+#include "ground/message.h"
+#include "ground/options.h"
+
+typedef struct KafkaSender KafkaSender;
+
+/*
+ * Ready to send to a topic, in the current memory context.  Raises HV00R if the topic does
+ * not exist, 0A000 for a mode that is not available, and what is wrong with the options.
+ *
+ * before_commit: messages are kept until PostgreSQL's transaction commits and are sent in
+ * one Kafka transaction that commits just before it.
+ * immediate: messages go out at once; kafka_sender_finish waits for them.
+ */
+extern KafkaSender *kafka_sender_open(const KafkaOptions *opts, const char *topic,
+									  KafkaDeliveryMode mode);
+
+/* Raises 22023 for a partition that does not exist and 54000 for a message too large. */
+extern void kafka_sender_send(KafkaSender *sender, const KafkaMessage *msg);
+
+/* Every message sent so far is confirmed (immediate), or kept (before_commit). */
+extern void kafka_sender_finish(KafkaSender *sender);
+
+/* Where the last message went, after finish; NULL where that is not known yet. */
+extern const KafkaReceipt *kafka_sender_receipt(const KafkaSender *sender);
+
+/* Also happens by itself when the memory context goes. */
+extern void kafka_sender_close(KafkaSender *sender);
+
+/* The mode in force: the argument unless UNSET, else the setting. */
+extern KafkaDeliveryMode kafka_delivery_mode(int mode);
+
+/* Registers the transaction callbacks; called once, from _PG_init. */
+extern void kafka_send_init(void);
+
+#endif							/* KAFKA_SEND_H */
