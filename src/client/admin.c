@@ -51,7 +51,10 @@ check_event(KafkaHandle *handle, rd_kafka_event_t *event, const KafkaPlace *plac
 	char		text[KAFKA_TEXT_SIZE];
 
 	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		kafka_handle_succeeded(handle);
 		return;
+	}
 	strlcpy(text, rd_kafka_event_error_string(event), sizeof(text));
 	rd_kafka_event_destroy(event);
 	kafka_handle_serve(handle);

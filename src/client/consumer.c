@@ -13,6 +13,9 @@
  * deleted, truncated or made anew is an error, a broker that does not answer too, a slow
  * one is waited for.
  *
+ * Before 2.2 librdkafka stops fetching for up to a second whenever its queue is full; poke()
+ * wakes it when the queue has emptied by half.
+ *
  * Every rd_kafka_message_t is freed before the handle is given back, on all paths:
  * librdkafka waits for ever for one that is not.
  *
@@ -32,6 +35,8 @@
 #define BATCH_SIZE 500
 /* Silence after which the cluster is asked whether the end can still be reached. */
 #define DOUBT_MS 2000
+/* A queue that never was longer than this was never full. */
+#define SHORT_QUEUE 1000
 /* A gap between two ranges that is cheaper to read through than to jump over. */
 #define JUMP_OFFSETS 2000
 
@@ -62,6 +67,10 @@ struct KafkaConsumer
 	int			nbatch;
 	int			next;			/* in batch; the one before it is the caller's */
 
+	bool		needs_poke;		/* this librdkafka has no fetch.queue.backoff.ms */
+	size_t		longest;		/* librdkafka's queue since it was last poked */
+	KafkaJob   *poke;			/* under way, or NULL */
+
 	KafkaHeader *headers;		/* reused from message to message */
 	int			max_headers;
 	KafkaConsumerStats stats;
@@ -89,6 +98,9 @@ detach(void *arg)
 	KafkaConsumer *consumer = (KafkaConsumer *) arg;
 
 	free_batch(consumer);
+	if (consumer->poke)
+		kafka_job_drop(consumer->poke);
+	consumer->poke = NULL;
 	for (int i = 0; i < consumer->nscans; i++)
 	{
 		if (consumer->scans[i].started)
@@ -188,6 +200,7 @@ kafka_consumer_open(const KafkaOptions *opts, const char *topic, const KafkaRang
 	consumer->rkt = rd_kafka_topic_new(consumer->handle->rk, topic, NULL);
 	if (consumer->rkt == NULL)
 		kafka_error_throw(consumer->handle, rd_kafka_last_error(), NULL, &place);
+	consumer->needs_poke = kafka_property_name("fetch.queue.backoff.ms") == NULL;
 	consumer->queue = rd_kafka_queue_new(consumer->handle->rk);
 	for (int i = 0; i < consumer->nscans; i++)
 		start_partition(consumer, &consumer->scans[i]);
@@ -360,6 +373,64 @@ wait_for_batch(KafkaConsumer *consumer)
 	consumer->stats.wait_ms += INSTR_TIME_GET_MILLISEC(end);
 }
 
+/*
+ * A request on a partition's connection wakes the thread that sleeps on a full queue; which
+ * one does not matter, and its answer is thrown away.
+ */
+typedef struct PokeJob
+{
+	KafkaJob	job;
+	rd_kafka_topic_partition_list_t *partitions;
+} PokeJob;
+
+static void
+poke_run(KafkaJob *job)
+{
+	(void) rd_kafka_offsets_for_times(job->core->rk, ((PokeJob *) job)->partitions, 1000);
+}
+
+static void
+poke_destroy(KafkaJob *job)
+{
+	rd_kafka_topic_partition_list_destroy(((PokeJob *) job)->partitions);
+	free(job);
+}
+
+static void
+poke(KafkaConsumer *consumer)
+{
+	PokeJob    *job;
+
+	if (consumer->poke && !kafka_job_is_done(consumer->poke))
+		return;
+	if (consumer->poke)
+		kafka_job_drop(consumer->poke);
+	consumer->poke = NULL;
+	job = kafka_job_alloc(sizeof(PokeJob), poke_run, poke_destroy);
+	job->partitions = rd_kafka_topic_partition_list_new(consumer->nscans);
+	for (int i = 0; i < consumer->nscans; i++)
+		if (!consumer->scans[i].done)
+			rd_kafka_topic_partition_list_add(job->partitions, consumer->topic,
+											  consumer->scans[i].partition)->offset = RD_KAFKA_OFFSET_END;
+	kafka_job_start(&job->job, consumer->handle);
+	consumer->poke = &job->job;
+}
+
+static void
+poke_if_half_empty(KafkaConsumer *consumer)
+{
+	size_t		length;
+
+	if (!consumer->needs_poke)
+		return;
+	length = rd_kafka_queue_length(consumer->queue);
+	consumer->longest = Max(consumer->longest, length);
+	if (consumer->longest < SHORT_QUEUE || length > consumer->longest / 2)
+		return;
+	poke(consumer);
+	consumer->longest = length;
+}
+
 static void
 fetch_batch(KafkaConsumer *consumer)
 {
@@ -372,8 +443,10 @@ fetch_batch(KafkaConsumer *consumer)
 		kafka_error_throw(consumer->handle, rd_kafka_last_error(), NULL, &place);
 	consumer->nbatch = (int) n;
 	kafka_handle_serve(consumer->handle);
+	poke_if_half_empty(consumer);
 	if (n == 0)
 		wait_for_batch(consumer);
+	kafka_handle_succeeded(consumer->handle);
 }
 
 /* ------------------------------------------------------------------------

@@ -138,9 +138,11 @@ error_detail(KafkaHandle *handle, rd_kafka_resp_err_t err, const char *text,
 		appendStringInfo(&buf, "Topic \"%s\", partition %d. ", place->topic, place->partition);
 	appendStringInfo(&buf, "librdkafka says: %s",
 					 text && text[0] ? text : rd_kafka_err2str(err));
-	if (handle && handle->error_text[0] && (text == NULL || !strstr(text, handle->error_text)))
+	if (handle == NULL || !kafka_error_is_transient(err))
+		return buf.data;		/* the broker has answered: no more to say */
+	if (handle->error_text[0] && (text == NULL || !strstr(text, handle->error_text)))
 		appendStringInfo(&buf, "; last error: %s", handle->error_text);
-	else if (handle && handle->log_text[0])
+	else if (handle->log_text[0])
 		appendStringInfo(&buf, "; last broker message: %s", handle->log_text);
 	return buf.data;
 }

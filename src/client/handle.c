@@ -167,14 +167,12 @@ log_broker_message(KafkaHandle *handle, int level, const char *facility, const c
 static void
 judge_log(KafkaHandle *handle, const char *facility, const char *text)
 {
-	if (handle->error == RD_KAFKA_RESP_ERR_NO_ERROR &&
-		(strcmp(facility, "SASLAUTHFAIL") == 0 || strstr(text, "SASL authentication error")))
+	if (strcmp(facility, "SASLAUTHFAIL") == 0 || strstr(text, "SASL authentication error"))
 	{
 		handle->error = RD_KAFKA_RESP_ERR__AUTHENTICATION;
 		strlcpy(handle->error_text, text, sizeof(handle->error_text));
 	}
-	else if (handle->error == RD_KAFKA_RESP_ERR_NO_ERROR &&
-			 strstr(text, "SSL handshake failed"))
+	else if (strstr(text, "SSL handshake failed"))
 	{
 		handle->error = RD_KAFKA_RESP_ERR__SSL;
 		strlcpy(handle->error_text, text, sizeof(handle->error_text));
@@ -205,12 +203,27 @@ kafka_handle_serve(KafkaHandle *handle)
 }
 
 void
-kafka_handle_forget_errors(KafkaHandle *handle)
+kafka_handle_succeeded(KafkaHandle *handle)
 {
-	kafka_handle_serve(handle);
 	handle->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 	handle->error_text[0] = '\0';
 	handle->log_text[0] = '\0';
+}
+
+bool
+kafka_handle_is_down(const KafkaHandle *handle)
+{
+	return handle->error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+		handle->error == RD_KAFKA_RESP_ERR__TRANSPORT ||
+		handle->error == RD_KAFKA_RESP_ERR__RESOLVE;
+}
+
+void
+kafka_handle_forget_errors(KafkaHandle *handle)
+{
+	kafka_handle_serve(handle);
+	if (!kafka_handle_is_down(handle))
+		kafka_handle_succeeded(handle);
 }
 
 /* ------------------------------------------------------------------------

@@ -66,8 +66,17 @@ struct KafkaHandle
 /* Serves callbacks and the log queue; no wait.  Never throws. */
 extern void kafka_handle_serve(KafkaHandle *handle);
 
-/* Forgets recorded errors, at the start of a wait. */
+/*
+ * At the start of a wait: forgets recorded errors, except that brokers are down, because
+ * librdkafka does not repeat that while it lasts.
+ */
 extern void kafka_handle_forget_errors(KafkaHandle *handle);
+
+/* A broker has answered: whatever was recorded is over. */
+extern void kafka_handle_succeeded(KafkaHandle *handle);
+
+/* The last thing heard of the brokers is that none can be reached. */
+extern bool kafka_handle_is_down(const KafkaHandle *handle);
 
 /* Counting for helper threads. */
 extern void kafka_core_hold(KafkaHandleCore *core);

@@ -32,6 +32,8 @@
 
 /* Reports are looked at after so many messages, so that memory stays bounded. */
 #define SERVE_EVERY 1000
+/* Longest wait for Kafka to abort a transaction whose backend is going. */
+#define EXIT_ABORT_MS 500
 
 struct KafkaTarget
 {
@@ -95,6 +97,7 @@ on_report(void *owner, const rd_kafka_message_t *rkm)
 		}
 		return;
 	}
+	kafka_handle_succeeded(producer->handle);
 	producer->receipt.partition = rkm->partition;
 	producer->receipt.offset = rkm->offset;
 	producer->receipt.timestamp = rd_kafka_message_timestamp(rkm, NULL);
@@ -112,6 +115,9 @@ detach(void *arg)
 {
 	KafkaProducer *producer = (KafkaProducer *) arg;
 
+	/* a backend that is terminated in between leaves nothing that holds readers up */
+	if (producer->transaction == TRANSACTION_OPEN)
+		kafka_producer_abort(producer, EXIT_ABORT_MS);
 	for (KafkaTarget *target = producer->targets; target; target = target->next)
 		rd_kafka_topic_destroy(target->rkt);
 	producer->targets = NULL;
@@ -309,17 +315,8 @@ try_send(KafkaProducer *producer, KafkaTarget *target, const KafkaMessage *msg, 
 	return err;
 }
 
-static bool
-brokers_are_down(const KafkaHandle *handle)
-{
-	return handle->error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
-		handle->error == RD_KAFKA_RESP_ERR__TRANSPORT ||
-		handle->error == RD_KAFKA_RESP_ERR__RESOLVE;
-}
-
 /*
- * One slice of waiting for reports.  Progress starts the limit anew and forgets that a
- * broker was down.
+ * One slice of waiting for reports.  Progress starts the limit anew.
  */
 static void
 await_reports(KafkaProducer *producer, KafkaWait *wait, bool everything)
@@ -331,12 +328,9 @@ await_reports(KafkaProducer *producer, KafkaWait *wait, bool everything)
 	else
 		rd_kafka_poll(producer->handle->rk, KAFKA_SLICE_MS);
 	if (producer->outstanding != before)
-	{
 		kafka_wait_progress(wait);
-		producer->handle->error = RD_KAFKA_RESP_ERR_NO_ERROR;
-	}
 	kafka_wait_check(wait);
-	if (brokers_are_down(producer->handle) &&
+	if (kafka_handle_is_down(producer->handle) &&
 		kafka_wait_elapsed(wait) > kafka_setting_connect_timeout)
 		kafka_wait_timeout(wait);
 }
@@ -356,7 +350,7 @@ throw_failed(KafkaProducer *producer)
 		err = rd_kafka_fatal_error(producer->handle->rk, text, sizeof(text));
 	else
 		strlcpy(text, producer->failed_text, sizeof(text));
-	if (err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && brokers_are_down(producer->handle))
+	if (err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && kafka_handle_is_down(producer->handle))
 		err = RD_KAFKA_RESP_ERR__TRANSPORT;
 	kafka_error_throw(producer->handle, err, text, &place);
 }
@@ -475,6 +469,7 @@ init_transactions(KafkaProducer *producer)
 	error = call_in_slices(producer, rd_kafka_init_transactions, &wait);
 	if (error)
 		throw_transaction_error(producer, error, &place);
+	kafka_handle_succeeded(producer->handle);
 	producer->handle->transactions_ready = true;
 }
 
@@ -543,7 +538,7 @@ kafka_producer_abort(KafkaProducer *producer, int max_ms)
 	rd_kafka_error_t *error;
 
 	if (producer->handle == NULL || producer->transaction != TRANSACTION_OPEN ||
-		brokers_are_down(producer->handle))
+		kafka_handle_is_down(producer->handle))
 		return;
 	kafka_wait_start(&wait, producer->handle, &place, max_ms);
 	wait.uninterruptible = true;

@@ -593,7 +593,8 @@ put_defaults(List **settings, KafkaRole role)
 		case KAFKA_ROLE_ADMIN:
 			break;
 		case KAFKA_ROLE_CONSUMER:
-			put_setting(settings, "fetch.wait.max.ms", "10");
+			/* a scan ends by position: a long poll at the end would only delay the next one */
+			put_setting(settings, "fetch.wait.max.ms", "1");
 			put_setting(settings, "queued.min.messages", "20000");
 			put_setting(settings, "queued.max.messages.kbytes", "16384");
 			put_if_known(settings, "fetch.queue.backoff.ms", "2");

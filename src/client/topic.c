@@ -125,7 +125,10 @@ fetch_metadata(KafkaHandle *handle, const char *topic)
 		kafka_job_wait(&self->job, &wait);
 		self->err = metadata_error(self);
 		if (!kafka_error_is_transient(self->err))
+		{
+			kafka_handle_succeeded(handle);
 			return self;
+		}
 		if (kafka_wait_elapsed(&wait) + KAFKA_SLICE_MS >= kafka_setting_connect_timeout)
 		{
 			rd_kafka_resp_err_t err = self->err;
@@ -390,7 +393,10 @@ kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind
 			copy_offsets(self, topic, partitions, n, offsets);
 		kafka_job_drop(&self->job);
 		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		{
+			kafka_handle_succeeded(handle);
 			return;
+		}
 		place.has_partition = place.partition >= 0;
 		kafka_handle_serve(handle);
 		if (!kafka_error_is_transient(err))

@@ -69,9 +69,7 @@ kafka_wait_timeout(KafkaWait *wait)
 {
 	KafkaHandle *handle = wait->handle;
 
-	if (handle->error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
-		handle->error == RD_KAFKA_RESP_ERR__TRANSPORT ||
-		handle->error == RD_KAFKA_RESP_ERR__RESOLVE)
+	if (kafka_handle_is_down(handle))
 		kafka_error_throw(handle, RD_KAFKA_RESP_ERR__TRANSPORT, handle->error_text,
 						  &wait->place);
 	ereport(ERROR,
@@ -150,8 +148,8 @@ job_main(void *arg)
 }
 
 /* Starts the thread with all signals blocked; it holds a reference on job and handle. */
-static void
-job_start(KafkaJob *job, KafkaHandle *handle)
+void
+kafka_job_start(KafkaJob *job, KafkaHandle *handle)
 {
 	pthread_t	thread;
 	pthread_attr_t attr;
@@ -187,8 +185,8 @@ job_start(KafkaJob *job, KafkaHandle *handle)
 			 errmsg("could not start a thread for a Kafka request: %m")));
 }
 
-static bool
-job_is_done(KafkaJob *job)
+bool
+kafka_job_is_done(KafkaJob *job)
 {
 	bool		done;
 
@@ -201,17 +199,17 @@ job_is_done(KafkaJob *job)
 void
 kafka_job_wait(KafkaJob *job, KafkaWait *wait)
 {
-	job_start(job, wait->handle);
+	kafka_job_start(job, wait->handle);
 	PG_TRY();
 	{
-		while (!job_is_done(job))
+		while (!kafka_job_is_done(job))
 		{
 			(void) WaitLatchOrSocket(MyLatch,
 									 WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT |
 									 WL_EXIT_ON_PM_DEATH,
 									 job->pipe[0], KAFKA_SLICE_MS, PG_WAIT_EXTENSION);
 			ResetLatch(MyLatch);
-			if (!job_is_done(job))
+			if (!kafka_job_is_done(job))
 				kafka_wait_check(wait);
 		}
 	}

@@ -78,4 +78,8 @@ extern void *kafka_job_alloc(size_t size, void (*run) (KafkaJob *), void (*destr
 extern void kafka_job_wait(KafkaJob *job, KafkaWait *wait);
 extern void kafka_job_drop(KafkaJob *job);
 
+/* The same in two halves, for a job that nobody waits for. */
+extern void kafka_job_start(KafkaJob *job, KafkaHandle *handle);
+extern bool kafka_job_is_done(KafkaJob *job);
+
 #endif							/* KAFKA_WAIT_H */

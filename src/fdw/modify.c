@@ -13,15 +13,13 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
-#include "catalog/pg_type.h"
+#include "access/htup_details.h"
 #include "executor/executor.h"
 #include "fdw/fdw.h"
 #include "format/row.h"
 #include "ground/compat.h"
 #include "ground/options.h"
 #include "transaction/send.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -33,9 +31,6 @@ typedef struct KafkaModify
 	KafkaRowWriter *writer;
 	MemoryContext row_context;	/* reset for each row */
 	bool		returning;
-	AttrNumber	partition;		/* columns that RETURNING can show */
-	AttrNumber	offset;
-	AttrNumber	timestamp;
 } KafkaModify;
 
 int
@@ -78,12 +73,6 @@ make_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, EState *estate)
 	modify->row_context = AllocSetContextCreate(estate->es_query_cxt, "kafka_fdw row",
 												ALLOCSET_DEFAULT_SIZES);
 	modify->returning = has_returning(mtstate);
-	if (modify->returning)
-	{
-		modify->partition = kafka_row_find_meta(rel, KAFKA_META_PARTITION);
-		modify->offset = kafka_row_find_meta(rel, KAFKA_META_OFFSET);
-		modify->timestamp = kafka_row_find_meta(rel, KAFKA_META_TIMESTAMP);
-	}
 	MemoryContextSwitchTo(old);
 	return modify;
 }
@@ -104,34 +93,29 @@ kafkaBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 	rinfo->ri_FdwState = make_modify(mtstate, rinfo, mtstate->ps.state);
 }
 
-static void
-set_column(TupleTableSlot *slot, AttrNumber attnum, Datum value, bool isnull)
-{
-	if (attnum == InvalidAttrNumber)
-		return;
-	slot->tts_values[attnum - 1] = value;
-	slot->tts_isnull[attnum - 1] = isnull;
-}
-
-/* What RETURNING sees: where the message is, NULL where that is not known before COMMIT. */
+/*
+ * What RETURNING sees: where the message is; NULL where that is not known before COMMIT.
+ * The row is formed anew, because the slot may hold a tuple that its values came from.
+ */
 static void
 show_receipt(KafkaModify *modify, ResultRelInfo *rinfo, TupleTableSlot *slot)
 {
 	TupleDesc	desc = RelationGetDescr(rinfo->ri_RelationDesc);
 	const KafkaReceipt *receipt;
+	Datum	   *values;
+	bool	   *nulls;
 
 	kafka_sender_finish(modify->sender);
 	receipt = kafka_sender_receipt(modify->sender);
 	if (receipt == NULL)
 		return;
-	if (modify->partition != InvalidAttrNumber)
-		set_column(slot, modify->partition,
-				   getBaseType(TupleDescAttr(desc, modify->partition - 1)->atttypid) == INT8OID ?
-				   Int64GetDatum(receipt->partition) : Int32GetDatum(receipt->partition), false);
-	set_column(slot, modify->offset, Int64GetDatum(receipt->offset), receipt->offset < 0);
-	set_column(slot, modify->timestamp,
-			   receipt->timestamp < 0 ? (Datum) 0 : kafka_timestamp_datum(receipt->timestamp),
-			   receipt->timestamp < 0);
+	values = palloc(sizeof(Datum) * desc->natts);
+	nulls = palloc(sizeof(bool) * desc->natts);
+	memcpy(values, slot->tts_values, sizeof(Datum) * desc->natts);
+	memcpy(nulls, slot->tts_isnull, sizeof(bool) * desc->natts);
+	kafka_row_set_receipt(modify->writer, receipt->partition, receipt->offset,
+						  receipt->timestamp, values, nulls);
+	ExecForceStoreHeapTuple(heap_form_tuple(desc, values, nulls), slot, true);
 }
 
 TupleTableSlot *

@@ -661,3 +661,30 @@ kafka_row_write(KafkaRowWriter *writer, TupleTableSlot *slot, KafkaMessage *msg)
 	msg->value.data = writer->value.data;
 	msg->value.len = writer->value.len;
 }
+
+void
+kafka_row_set_receipt(const KafkaRowWriter *writer, int32 partition, int64 offset,
+					  int64 timestamp, Datum *values, bool *nulls)
+{
+	for (int i = 0; i < writer->columns.nmetas; i++)
+	{
+		const MetaColumn *column = &writer->columns.metas[i];
+		int			att = column->attnum - 1;
+
+		if (column->meta == KAFKA_META_PARTITION)
+		{
+			values[att] = integer_datum(partition, column->type);
+			nulls[att] = false;
+		}
+		else if (column->meta == KAFKA_META_OFFSET)
+		{
+			values[att] = Int64GetDatum(offset);
+			nulls[att] = offset == KAFKA_UNKNOWN;
+		}
+		else if (column->meta == KAFKA_META_TIMESTAMP)
+		{
+			nulls[att] = timestamp == KAFKA_UNKNOWN;
+			values[att] = nulls[att] ? (Datum) 0 : kafka_timestamp_datum(timestamp);
+		}
+	}
+}

@@ -54,6 +54,13 @@ extern KafkaRowWriter *kafka_row_writer(Relation rel, const KafkaOptions *opts);
  */
 extern void kafka_row_write(KafkaRowWriter *writer, TupleTableSlot *slot, KafkaMessage *msg);
 
+/*
+ * Sets the columns with meta partition, offset and timestamp in a row that was written, to
+ * where its message went; offset and timestamp (ms since 1970) may be KAFKA_UNKNOWN.
+ */
+extern void kafka_row_set_receipt(const KafkaRowWriter *writer, int32 partition, int64 offset,
+								  int64 timestamp, Datum *values, bool *nulls);
+
 /* Milliseconds since 1970 and timestamptz; 22008 where it is out of range. */
 extern Datum kafka_timestamp_datum(int64 ms);
 extern int64 kafka_timestamp_ms(Datum timestamptz);
