@@ -99,6 +99,26 @@ core_refs(KafkaHandleCore *core)
 }
 
 /* ------------------------------------------------------------------------
+ * What is known of the brokers
+ * ------------------------------------------------------------------------
+ */
+bool
+kafka_handle_is_down(const KafkaHandle *handle)
+{
+	return handle->error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+		handle->error == RD_KAFKA_RESP_ERR__TRANSPORT ||
+		handle->error == RD_KAFKA_RESP_ERR__RESOLVE;
+}
+
+bool
+kafka_handle_is_rejected(const KafkaHandle *handle)
+{
+	return handle->error == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
+		handle->error == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED ||
+		handle->error == RD_KAFKA_RESP_ERR__SSL;
+}
+
+/* ------------------------------------------------------------------------
  * Callbacks: called by librdkafka in the backend's thread; they record and return.
  * ------------------------------------------------------------------------
  */
@@ -108,8 +128,12 @@ on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 	KafkaHandle *handle = (KafkaHandle *) opaque;
 
 	(void) rk;
+	if (kafka_handle_is_rejected(handle))
+		return;					/* the outage that follows a refused log-in is no news */
+	/* "1/1 brokers are down" comes last and says least */
+	if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || handle->error_text[0] == '\0')
+		strlcpy(handle->error_text, reason, sizeof(handle->error_text));
 	handle->error = (rd_kafka_resp_err_t) err;
-	strlcpy(handle->error_text, reason, sizeof(handle->error_text));
 }
 
 static void
@@ -208,14 +232,6 @@ kafka_handle_succeeded(KafkaHandle *handle)
 	handle->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 	handle->error_text[0] = '\0';
 	handle->log_text[0] = '\0';
-}
-
-bool
-kafka_handle_is_down(const KafkaHandle *handle)
-{
-	return handle->error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
-		handle->error == RD_KAFKA_RESP_ERR__TRANSPORT ||
-		handle->error == RD_KAFKA_RESP_ERR__RESOLVE;
 }
 
 void

@@ -78,6 +78,9 @@ extern void kafka_handle_succeeded(KafkaHandle *handle);
 /* The last thing heard of the brokers is that none can be reached. */
 extern bool kafka_handle_is_down(const KafkaHandle *handle);
 
+/* The brokers refused to log us in, or could not be talked to by TLS: no waiting mends it. */
+extern bool kafka_handle_is_rejected(const KafkaHandle *handle);
+
 /* Counting for helper threads. */
 extern void kafka_core_hold(KafkaHandleCore *core);
 extern void kafka_core_drop(KafkaHandleCore *core);

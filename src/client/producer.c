@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include <inttypes.h>
 #include <unistd.h>
 
 #include "access/xlog.h"
@@ -169,7 +170,7 @@ instance_hash(void)
 char *
 kafka_transactional_id(const KafkaOptions *opts)
 {
-	return psprintf("kafka_fdw.%016" INT64_MODIFIER "x.%u.%u.%u.%d", instance_hash(),
+	return psprintf("kafka_fdw.%016" PRIx64 ".%u.%u.%u.%d", instance_hash(),
 					MyDatabaseId, opts->serverid, opts->userid, KAFKA_BACKEND_SLOT);
 }
 

@@ -55,15 +55,6 @@ kafka_wait_elapsed(const KafkaWait *wait)
 	return (int) INSTR_TIME_GET_MILLISEC(now);
 }
 
-/* Errors that no waiting mends. */
-static bool
-is_hopeless(rd_kafka_resp_err_t err)
-{
-	return err == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
-		err == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED ||
-		err == RD_KAFKA_RESP_ERR__SSL;
-}
-
 void
 kafka_wait_timeout(KafkaWait *wait)
 {
@@ -89,7 +80,7 @@ kafka_wait_check(KafkaWait *wait)
 	if (wait->uninterruptible)
 		return;
 	CHECK_FOR_INTERRUPTS();
-	if (is_hopeless(wait->handle->error))
+	if (kafka_handle_is_rejected(wait->handle))
 		kafka_error_throw(wait->handle, wait->handle->error, wait->handle->error_text,
 						  &wait->place);
 	if (kafka_wait_elapsed(wait) > wait->limit_ms)
