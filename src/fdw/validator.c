@@ -156,20 +156,11 @@ kafka_fdw_validator(PG_FUNCTION_ARGS)
  */
 static object_access_hook_type previous_hook;
 
-/* A foreign table whose wrapper has our handler. */
 static bool
 is_our_table(Oid relid)
 {
-	ForeignServer *server;
-	ForeignDataWrapper *wrapper;
-	char	   *handler;
-
-	if (get_rel_relkind(relid) != RELKIND_FOREIGN_TABLE)
-		return false;
-	server = GetForeignServer(GetForeignServerIdByRelId(relid));
-	wrapper = GetForeignDataWrapper(server->fdwid);
-	handler = OidIsValid(wrapper->fdwhandler) ? get_func_name(wrapper->fdwhandler) : NULL;
-	return handler && strcmp(handler, "kafka_fdw_handler") == 0;
+	return get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE &&
+		kafka_is_our_wrapper(GetForeignServer(GetForeignServerIdByRelId(relid))->fdwid);
 }
 
 /* The row of pg_attribute as this command has just written it. */

@@ -16,22 +16,21 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "access/tupdesc.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "foreign/foreign.h"
 #include "format/format.h"
 #include "format/headers.h"
 #include "format/row.h"
+#include "ground/attempt.h"
 #include "ground/compat.h"
-#include "access/sysattr.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 /* A column with a "meta" option. */
@@ -293,64 +292,46 @@ error_context(void *arg)
 				   reader->msg->offset);
 }
 
-/*
- * Decodes inside a subtransaction; false and reader->error when that failed.  Query cancel
- * and the like are raised as ever: only data errors (classes 22 and 23, and what input
- * functions and format readers raise) belong to the message.
- */
+/* Only data errors belong to the message; a cancel or a full disk does not. */
 static bool
-try_decode(KafkaRowReader *reader, KafkaBytes bytes)
+is_data_error(int sqlstate)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool ok = true;
+	int			category = ERRCODE_TO_CATEGORY(sqlstate);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		reader->columns.format->decode(reader->decoder, bytes, reader->field_values,
-									   reader->field_nulls);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-		int			category;
+	return category == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) ||
+		category == ERRCODE_TO_CATEGORY(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION);
+}
 
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
-		if (category != ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) &&
-			category != ERRCODE_TO_CATEGORY(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		reader->error = error->message;
-		ok = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return ok;
+static void
+decode_value(void *arg)
+{
+	KafkaRowReader *reader = (KafkaRowReader *) arg;
+
+	reader->columns.format->decode(reader->decoder, reader->msg->value, reader->field_values,
+								   reader->field_nulls);
 }
 
 static void
 decode_fields(KafkaRowReader *reader)
 {
 	KafkaFieldSet *set = &reader->columns.set;
-	KafkaBytes	bytes = reader->msg->value;
+	ErrorData  *error;
 
 	memset(reader->field_nulls, true, sizeof(bool) * set->nfields);
 	reader->error = NULL;
 	set->current = NULL;
-	if (!reader->any_needed || bytes.data == NULL)
+	if (!reader->any_needed || reader->msg->value.data == NULL)
 		return;
 	if (!reader->catches)
-		reader->columns.format->decode(reader->decoder, bytes, reader->field_values,
-									   reader->field_nulls);
-	else if (!try_decode(reader, bytes))
-		memset(reader->field_nulls, true, sizeof(bool) * set->nfields);
+	{
+		decode_value(reader);
+		return;
+	}
+	error = kafka_attempt(decode_value, reader, is_data_error);
+	if (error == NULL)
+		return;
+	reader->error = error->message;
+	memset(reader->field_nulls, true, sizeof(bool) * set->nfields);
 }
 
 /* Bytes as text or bytea; NULL for Kafka's null. */

@@ -17,6 +17,7 @@
 #include "ground/compat.h"
 #include "ground/options.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 const struct config_enum_entry kafka_delivery_modes[] = {
@@ -283,6 +284,16 @@ kafka_options_have(List *defelems, const char *name)
 		if (strcmp(((DefElem *) lfirst(lc))->defname, name) == 0)
 			return true;
 	return false;
+}
+
+bool
+kafka_is_our_wrapper(Oid fdwid)
+{
+	ForeignDataWrapper *wrapper = GetForeignDataWrapper(fdwid);
+	char	   *handler = OidIsValid(wrapper->fdwhandler) ?
+		get_func_name(wrapper->fdwhandler) : NULL;
+
+	return handler && strcmp(handler, "kafka_fdw_handler") == 0;
 }
 
 /* Own options go into the struct, all others become properties. */

@@ -180,6 +180,9 @@ extern int	kafka_option_enum(const struct config_enum_entry *values, const char 
 /* The word of an enum's number. */
 extern const char *kafka_option_word(const struct config_enum_entry *values, int number);
 
+/* True for a foreign-data wrapper that has our handler. */
+extern bool kafka_is_our_wrapper(Oid fdwid);
+
 /* True if the list of DefElem holds an option of that name (brokers = bootstrap_servers). */
 extern bool kafka_options_have(List *defelems, const char *name);
 

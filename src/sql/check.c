@@ -11,13 +11,13 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "client/admin.h"
 #include "client/consumer.h"
 #include "client/producer.h"
 #include "client/topic.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "ground/attempt.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
 #include "miscadmin.h"
@@ -25,8 +25,6 @@
 #include "sql/common.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -188,38 +186,25 @@ failure_text(const ErrorData *error)
 
 /* A cancel is not a finding about the server. */
 static bool
-try_step(Check *check, CheckStep run, char **detail)
+is_finding(int sqlstate)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool ok = true;
+	return ERRCODE_TO_CATEGORY(sqlstate) !=
+		ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION);
+}
 
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		char	   *text = run(check);
+typedef struct StepCall
+{
+	CheckStep	run;
+	Check	   *check;
+	char	   *detail;
+} StepCall;
 
-		*detail = MemoryContextStrdup(context, text);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
+static void
+call_step(void *arg)
+{
+	StepCall   *call = (StepCall *) arg;
 
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
-			ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		*detail = failure_text(error);
-		ok = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return ok;
+	call->detail = call->run(call->check);
 }
 
 static void
@@ -227,8 +212,8 @@ run_step(Check *check, const char *name, CheckStep run)
 {
 	instr_time	begin;
 	instr_time	end;
-	char	   *detail = NULL;
-	bool		ok;
+	StepCall	call = {.run = run, .check = check};
+	ErrorData  *error;
 
 	if (check->failed)
 	{
@@ -236,11 +221,12 @@ run_step(Check *check, const char *name, CheckStep run)
 		return;
 	}
 	INSTR_TIME_SET_CURRENT(begin);
-	ok = try_step(check, run, &detail);
+	error = kafka_attempt(call_step, &call, is_finding);
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, begin);
-	put_step(check, name, true, ok, INSTR_TIME_GET_MILLISEC(end), detail);
-	check->failed = !ok;
+	put_step(check, name, true, error == NULL, INSTR_TIME_GET_MILLISEC(end),
+			 error ? failure_text(error) : call.detail);
+	check->failed = error != NULL;
 }
 
 /* The topic goes, whatever happened before. */

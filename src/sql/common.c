@@ -19,20 +19,8 @@
 #include "sql/common.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
-
-/* A wrapper is ours if it has our handler. */
-static bool
-is_our_wrapper(Oid fdwid)
-{
-	ForeignDataWrapper *wrapper = GetForeignDataWrapper(fdwid);
-	char	   *handler = OidIsValid(wrapper->fdwhandler) ?
-		get_func_name(wrapper->fdwhandler) : NULL;
-
-	return handler && strcmp(handler, "kafka_fdw_handler") == 0;
-}
 
 /* The only kafka_fdw server of the database. */
 static Oid
@@ -48,7 +36,7 @@ find_only_server(void)
 	{
 		Form_pg_foreign_server row = (Form_pg_foreign_server) GETSTRUCT(tuple);
 
-		if (!is_our_wrapper(row->srvfdw))
+		if (!kafka_is_our_wrapper(row->srvfdw))
 			continue;
 		found = row->oid;
 		count++;
@@ -71,7 +59,7 @@ find_server(const char *name)
 {
 	ForeignServer *server = GetForeignServerByName(name, false);
 
-	if (!is_our_wrapper(server->fdwid))
+	if (!kafka_is_our_wrapper(server->fdwid))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("server \"%s\" is not a kafka_fdw server", name)));
