@@ -97,6 +97,87 @@ sub session
 	return KafkaFdwTest::Session->new($node, %args);
 }
 
+# topic(SESSION, NAME, partitions => 1, server => 'kafka', config => '{}', options => "delivery '...'"):
+# a new topic, and a foreign table NAME (id, pad, part, offs) on it.
+sub topic
+{
+	my ($session, $name, %args) = @_;
+	my $partitions = $args{partitions} // 1;
+	my $config = $args{config} // '{}';
+	my $server = $args{server} // 'kafka';
+	my $options = join ', ', "topic '$name'", "format 'json'", $args{options} // ();
+	$session->query_safe("SELECT kafka.create_topic('$name', $partitions, config => '$config', server => '$server')");
+	$session->query_safe("CREATE FOREIGN TABLE $name (id int, pad text, part int OPTIONS (meta 'partition'),
+		offs bigint OPTIONS (meta 'offset')) SERVER $server OPTIONS ($options)");
+	return;
+}
+
+# Waits until the statement under way in a session waits: for SECONDS its backend has
+# slept, but for the glances at interrupts.
+sub await_blocked
+{
+	my ($session, $seconds) = @_;
+	my $pid = $session->pid;
+	my ($ticks, $since) = (-1000, 0);
+	$seconds //= 0.3;
+	wait_until(
+		sub {
+			croak 'the statement has ended' if $session->ready;
+			open my $fh, '<', "/proc/$pid/task/$pid/stat" or croak "backend $pid is gone";
+			my @field = split ' ', <$fh> =~ s/^.*\) //r;
+			close $fh;
+			# hundredths of a second of processor time
+			my $now = $field[11] + $field[12];
+			($ticks, $since) = ($now, time) if $now - $ticks > 1 + $seconds || $field[0] ne 'S';
+			return time - $since >= $seconds;
+		},
+		$DEADLINE, 'the statement waits');
+	return;
+}
+
+# Milliseconds from the call of pg_cancel_backend (or pg_terminate_backend) to the end of
+# the statement, measured in the server; the statement's abort is within it.
+sub reaction
+{
+	my ($control, $session, $function) = @_;
+	$control->query_safe(<<'SQL');
+		CREATE OR REPLACE FUNCTION pg_temp.reaction(backend int, terminate boolean) RETURNS numeric
+		LANGUAGE plpgsql AS $$
+		DECLARE
+		  begun timestamptz := clock_timestamp();
+		  ended timestamptz;
+		BEGIN
+		  IF terminate THEN
+		    PERFORM pg_terminate_backend(backend);
+		  ELSE
+		    PERFORM pg_cancel_backend(backend);
+		  END IF;
+		  LOOP
+		    PERFORM pg_stat_clear_snapshot();
+		    SELECT CASE WHEN state <> 'active' THEN state_change END INTO ended
+		      FROM pg_stat_activity WHERE pid = backend;
+		    IF NOT FOUND THEN
+		      ended := clock_timestamp();
+		    END IF;
+		    EXIT WHEN ended IS NOT NULL OR clock_timestamp() > begun + interval '60 s';
+		    PERFORM pg_sleep(0.002);
+		  END LOOP;
+		  RETURN round(1000 * extract(epoch FROM coalesce(ended, 'infinity') - begun)::numeric, 1);
+		END $$
+SQL
+	my $terminate = $function eq 'terminate' ? 'true' : 'false';
+	return $control->query_safe('SELECT pg_temp.reaction(' . $session->pid . ", $terminate)", 90);
+}
+
+# Lines of a node's log that tell of a crash: empty, or the test has found one.
+sub crashes
+{
+	my ($node) = @_;
+	return join "\n",
+		grep { /PANIC:|terminated by signal|terminating any other|reinitializing/ }
+		split /\n/, PostgreSQL::Test::Utils::slurp_file($node->logfile);
+}
+
 # mock_broker(brokers => 1, topic => 'slow:2', fill => 1000, rtt => 300): librdkafka's
 # mock cluster, for what a real broker cannot be made to do, such as a long round trip.
 sub mock_broker
@@ -213,8 +294,9 @@ sub stop
 {
 	my ($self) = @_;
 	my $run = delete $self->{run} or return;
-	# The end of its input ends it.
-	$run->finish;
+	# The end of its input would end it too, but a server that was started meanwhile may
+	# have inherited our end of the pipe.
+	$run->kill_kill(grace => 0);
 	return;
 }
 
@@ -248,6 +330,9 @@ sub pid { my ($self) = @_; return $self->{pid}; }
 # The error text of the last result, '' if there was none; notices are in it too.
 sub error { my ($self) = @_; return $self->{error}; }
 
+# The SQLSTATE of the last result, '00000' after success, undef if the connection is gone.
+sub state { my ($self) = @_; return $self->{state}; }
+
 # Sends a statement, does not wait.
 sub send
 {
@@ -256,7 +341,7 @@ sub send
 	$self->{waiting} = 1;
 	$self->{mark}++;
 	$sql =~ s/[\s;]*$//;
-	$self->{in} .= "$sql\n;\n\\echo mark $self->{mark}\n\\warn mark $self->{mark}\n";
+	$self->{in} .= "$sql\n;\n\\echo mark $self->{mark} :SQLSTATE\n\\warn mark $self->{mark}\n";
 	$self->{run}->pump_nb;
 	return $self;
 }
@@ -265,7 +350,7 @@ sub send
 sub ready
 {
 	my ($self) = @_;
-	my $mark = qr/^mark $self->{mark}$/m;
+	my $mark = qr/^mark $self->{mark}\b.*$/m;
 	return 1 if $self->{out} =~ $mark && $self->{err} =~ $mark;
 	return 1 unless $self->{run}->pumpable;
 	$self->{run}->pump_nb;
@@ -281,7 +366,8 @@ sub result
 	$self->{waiting} = 0;
 	my ($out, $error) = @{$self}{qw(out err)};
 	@{$self}{qw(out err)} = ('', '');
-	s/^mark \d+\n//m, s/\n$// for $out, $error;
+	$self->{state} = $out =~ /^mark \d+ (\w{5})$/m ? $1 : undef;
+	s/^mark \d+\b.*\n//m, s/\n$// for $out, $error;
 	# psql -f puts its input's name and line before each message.
 	$error =~ s/^psql:<stdin>:\d+: //mg;
 	$self->{error} = $error;
