@@ -41,12 +41,14 @@ sub wait_until
 {
 	my ($code, $seconds, $what) = @_;
 	my $deadline = time + ($seconds // $DEADLINE);
+	my $pause = 0.001;
 	while (1)
 	{
 		my $value = $code->();
 		return $value if $value;
 		croak sprintf('%s: not within %g s', $what // 'condition', $seconds // $DEADLINE) if time > $deadline;
-		sleep 0.05;
+		sleep $pause;
+		$pause = 1.5 * $pause if $pause < 0.05;
 	}
 }
 
