@@ -14,6 +14,7 @@
 #include "client/admin.h"
 #include "client/error.h"
 #include "client/handle_internal.h"
+#include "client/sent.h"
 #include "client/topic.h"
 #include "client/wait.h"
 #include "ground/compat.h"
@@ -247,6 +248,10 @@ kafka_admin_delete_topics(const KafkaOptions *opts, char **topics, int n, char *
 	rd_kafka_event_destroy(event);
 	kafka_topic_forget();
 	for (int i = 0; i < n; i++)
-		if (errors[i] == NULL)
-			await_metadata(opts, topics[i], -1, kafka_setting_connect_timeout);
+	{
+		if (errors[i])
+			continue;
+		kafka_sent_forget_topic(opts->serverid, topics[i]);
+		await_metadata(opts, topics[i], -1, kafka_setting_connect_timeout);
+	}
 }

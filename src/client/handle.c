@@ -32,6 +32,7 @@
 
 #include "client/error.h"
 #include "client/handle_internal.h"
+#include "client/topic.h"
 #include "client/wait.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
@@ -578,6 +579,7 @@ mark_stale(Datum arg, int cacheid, uint32 hashvalue)
 {
 	dlist_iter	iter;
 
+	kafka_topic_forget();		/* it may be another cluster now */
 	dlist_foreach(iter, &handles)
 	{
 		KafkaHandle *handle = dlist_container(KafkaHandle, node, iter.cur);

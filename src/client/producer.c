@@ -174,6 +174,28 @@ kafka_transactional_id(const KafkaOptions *opts)
 					MyDatabaseId, opts->serverid, opts->userid, KAFKA_BACKEND_SLOT);
 }
 
+/*
+ * A handle from the cache can have broken while it was idle; after a fatal error
+ * rd_kafka_begin_transaction() might never return.
+ */
+static KafkaHandle *
+acquire_sound(const KafkaOptions *opts, bool transactional)
+{
+	const char *id = transactional ? kafka_transactional_id(opts) : NULL;
+
+	for (;;)
+	{
+		KafkaHandle *handle = kafka_handle_acquire(opts,
+												   transactional ? KAFKA_ROLE_TRANSACTIONAL :
+												   KAFKA_ROLE_PRODUCER, id);
+
+		kafka_handle_serve(handle);
+		if (!rd_kafka_fatal_error(handle->rk, NULL, 0))
+			return handle;
+		kafka_handle_discard(handle);
+	}
+}
+
 KafkaProducer *
 kafka_producer_open(const KafkaOptions *opts, bool transactional)
 {
@@ -181,9 +203,7 @@ kafka_producer_open(const KafkaOptions *opts, bool transactional)
 
 	producer->serverid = opts->serverid;
 	producer->context = CurrentMemoryContext;
-	producer->handle = transactional ?
-		kafka_handle_acquire(opts, KAFKA_ROLE_TRANSACTIONAL, kafka_transactional_id(opts)) :
-		kafka_handle_acquire(opts, KAFKA_ROLE_PRODUCER, NULL);
+	producer->handle = acquire_sound(opts, transactional);
 	producer->handle->owner = producer;
 	producer->handle->detach = detach;
 	producer->handle->report = on_report;

@@ -75,6 +75,20 @@ kafka_sent_forget(Oid serverid, const char *topic, int32 partition)
 	(void) find_entry(serverid, topic, partition, HASH_REMOVE);
 }
 
+void
+kafka_sent_forget_topic(Oid serverid, const char *topic)
+{
+	HASH_SEQ_STATUS status;
+	SentEntry  *entry;
+
+	if (sent == NULL)
+		return;
+	hash_seq_init(&status, sent);
+	while ((entry = hash_seq_search(&status)) != NULL)
+		if (entry->key.serverid == serverid && strcmp(entry->key.topic, topic) == 0)
+			hash_search(sent, &entry->key, HASH_REMOVE, NULL);
+}
+
 bool
 kafka_sent_is_empty(void)
 {

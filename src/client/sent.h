@@ -20,8 +20,11 @@ extern void kafka_sent_note(Oid serverid, const char *topic, int32 partition, in
 /* The last such offset, or KAFKA_UNKNOWN. */
 extern int64 kafka_sent_offset(Oid serverid, const char *topic, int32 partition);
 
-/* Nothing to wait for any longer: it was seen, or waiting for it was in vain. */
+/* Nothing to wait for any longer: it was seen. */
 extern void kafka_sent_forget(Oid serverid, const char *topic, int32 partition);
+
+/* The same for all partitions: waiting was in vain, or the topic is gone. */
+extern void kafka_sent_forget_topic(Oid serverid, const char *topic);
 
 /* True if the session has sent nothing since it was last forgotten. */
 extern bool kafka_sent_is_empty(void);

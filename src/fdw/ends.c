@@ -108,13 +108,6 @@ shows_own_sends(const KafkaOptions *opts, const KafkaEnds *ends)
 }
 
 static void
-stop_waiting_for_own_sends(const KafkaOptions *opts, const KafkaEnds *ends)
-{
-	for (int32 p = 0; p < ends->npartitions; p++)
-		kafka_sent_forget(opts->serverid, opts->topic, p);
-}
-
-static void
 ask_ends(const KafkaOptions *opts, KafkaEnds *ends)
 {
 	int32	   *partitions = palloc(sizeof(int32) * ends->npartitions);
@@ -134,7 +127,7 @@ ask_ends(const KafkaOptions *opts, KafkaEnds *ends)
 		INSTR_TIME_SUBTRACT(now, begin);
 		if (INSTR_TIME_GET_MILLISEC(now) > OWN_SENDS_MS)
 		{
-			stop_waiting_for_own_sends(opts, ends);
+			kafka_sent_forget_topic(opts->serverid, opts->topic);
 			break;
 		}
 		CHECK_FOR_INTERRUPTS();
