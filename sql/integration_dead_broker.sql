@@ -59,6 +59,8 @@ SET LOCAL kafka_fdw.connect_timeout = '300ms';
 SELECT kafka.produce('integration_dead', 'dead', server => 'integration_dead');
 ROLLBACK TO s;
 COMMIT;
+CREATE FOREIGN TABLE integration_dead_alive (v text) SERVER kafka OPTIONS (topic 'integration_dead');
+SELECT v FROM integration_dead_alive;
 -- the server's address is corrected: the next command uses it
 \getenv brokers KAFKA_BROKERS
 ALTER SERVER integration_dead OPTIONS (SET bootstrap_servers :'brokers');

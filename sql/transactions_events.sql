@@ -71,6 +71,7 @@ SELECT count(*) FROM transactions_events WHERE v ~ '(insert|deferred) 10[0-9]';
 CREATE SERVER transactions_second FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'brokers');
 SET kafka_fdw.server = 'kafka';
 SELECT * FROM kafka.create_topic('transactions_events_second', 1);
+CREATE FOREIGN TABLE transactions_events_second (v text) SERVER kafka OPTIONS (topic 'transactions_events_second');
 CREATE FOREIGN TABLE transactions_second (v text) SERVER transactions_second OPTIONS (topic 'transactions_events_second');
 BEGIN;
 INSERT INTO transactions_events VALUES ('two: first');
@@ -80,6 +81,8 @@ SAVEPOINT s;
 INSERT INTO transactions_second VALUES ('two: gone');
 ROLLBACK TO s;
 COMMIT;
+-- (through the server that sent it, a session sees its message at once)
+SELECT count(*) FROM transactions_events_second;
 SELECT v FROM transactions_events WHERE v LIKE 'two%' UNION ALL SELECT v FROM transactions_second ORDER BY v;
 BEGIN;
 INSERT INTO transactions_events VALUES ('two: rolled back');
