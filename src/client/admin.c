@@ -22,6 +22,11 @@
 #include "storage/latch.h"
 #include "utils/wait_event.h"
 
+/* librdkafka has the time limit; its answer gets this much more. */
+#define REPLY_GRACE_MS 500
+/* What the limit of a wait is called in its error. */
+#define TIMEOUT_NAME "timeout, by default kafka_fdw.connect_timeout"
+
 /* The answer to one admin request; the caller destroys it. */
 static rd_kafka_event_t *
 await_event(KafkaHandle *handle, rd_kafka_queue_t *queue, const KafkaPlace *place,
@@ -30,7 +35,7 @@ await_event(KafkaHandle *handle, rd_kafka_queue_t *queue, const KafkaPlace *plac
 	rd_kafka_event_t *volatile event = NULL;
 	KafkaWait	wait;
 
-	kafka_wait_start(&wait, handle, place, timeout_ms + 1000);
+	kafka_wait_start(&wait, handle, place, timeout_ms + REPLY_GRACE_MS, TIMEOUT_NAME);
 	PG_TRY();
 	{
 		while ((event = rd_kafka_queue_poll(queue, KAFKA_SLICE_MS)) == NULL)
@@ -84,7 +89,7 @@ await_metadata(const KafkaOptions *opts, const char *topic, int partitions, int 
 	.topic = topic};
 	KafkaWait	wait;
 
-	kafka_wait_start(&wait, handle, &place, timeout_ms);
+	kafka_wait_start(&wait, handle, &place, timeout_ms, TIMEOUT_NAME);
 	for (;;)
 	{
 		int32		found = kafka_topic_partitions(opts, topic, true, false);
@@ -224,6 +229,8 @@ kafka_admin_delete_topics(const KafkaOptions *opts, char **topics, int n, char *
 
 	if (n == 0)
 		return;
+	for (int i = 0; i < n; i++)
+		kafka_topic_check_name(topics[i]);
 	if (n == 1)
 		place.topic = topics[0];
 	event = request_delete(handle, topics, n, &place);

@@ -353,7 +353,7 @@ wait_for_batch(KafkaConsumer *consumer)
 
 	INSTR_TIME_SET_CURRENT(begin);
 	/* no limit of its own: check_reachable has one, and a slow broker is waited for */
-	kafka_wait_start(&wait, consumer->handle, &place, INT_MAX);
+	kafka_wait_start(&wait, consumer->handle, &place, INT_MAX, "kafka_fdw.connect_timeout");
 	for (;;)
 	{
 		/* with a time-out this call waits for a full array: so one message, then the rest */

@@ -388,7 +388,8 @@ kafka_producer_send(KafkaProducer *producer, KafkaTarget *target, const KafkaMes
 	err = try_send(producer, target, msg, partition);
 	if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 	{
-		kafka_wait_start(&wait, producer->handle, &place, kafka_setting_commit_timeout);
+		kafka_wait_start(&wait, producer->handle, &place, kafka_setting_commit_timeout,
+					 "kafka_fdw.commit_timeout");
 		do
 		{
 			await_reports(producer, &wait, false);
@@ -415,7 +416,8 @@ kafka_producer_flush(KafkaProducer *producer)
 
 	if (producer->targets)
 		place.topic = producer->targets->topic;
-	kafka_wait_start(&wait, producer->handle, &place, kafka_setting_commit_timeout);
+	kafka_wait_start(&wait, producer->handle, &place, kafka_setting_commit_timeout,
+					 "kafka_fdw.commit_timeout");
 	while (producer->outstanding > 0)
 		await_reports(producer, &wait, true);
 	producer->unserved = 0;
@@ -486,7 +488,8 @@ init_transactions(KafkaProducer *producer)
 	KafkaWait	wait;
 	rd_kafka_error_t *error;
 
-	kafka_wait_start(&wait, producer->handle, &place, kafka_setting_commit_timeout);
+	kafka_wait_start(&wait, producer->handle, &place, kafka_setting_commit_timeout,
+					 "kafka_fdw.commit_timeout");
 	error = call_in_slices(producer, rd_kafka_init_transactions, &wait);
 	if (error)
 		throw_transaction_error(producer, error, &place);
@@ -529,7 +532,8 @@ kafka_producer_commit(KafkaProducer *producer)
 	char		text[KAFKA_TEXT_SIZE];
 
 	producer->transaction = TRANSACTION_UNCLEAN;
-	kafka_wait_start(&wait, producer->handle, &place, INT_MAX);
+	kafka_wait_start(&wait, producer->handle, &place, INT_MAX,
+					 "kafka_fdw.commit_timeout");
 	for (;;)
 	{
 		error = rd_kafka_commit_transaction(producer->handle->rk, KAFKA_SLICE_MS);
@@ -561,7 +565,8 @@ kafka_producer_abort(KafkaProducer *producer, int max_ms)
 	if (producer->handle == NULL || producer->transaction != TRANSACTION_OPEN ||
 		kafka_handle_is_down(producer->handle))
 		return;
-	kafka_wait_start(&wait, producer->handle, &place, max_ms);
+	kafka_wait_start(&wait, producer->handle, &place, max_ms,
+					 "kafka_fdw.commit_timeout");
 	wait.uninterruptible = true;
 	error = call_in_slices(producer, rd_kafka_abort_transaction, &wait);
 	if (error)

@@ -177,6 +177,7 @@ static const RuledProperty property_rules[] = {
 	{"metadata.recovery.rebootstrap.trigger.ms", RULE_OPEN},
 	{"metadata.recovery.strategy", RULE_OPEN},
 	{"partition.assignment.strategy", RULE_OPEN},
+	{"partitioner", RULE_OPEN},
 	{"queue.buffering.backpressure.threshold", RULE_OPEN},
 	{"queue.buffering.max.kbytes", RULE_OPEN},
 	{"queue.buffering.max.messages", RULE_OPEN},
@@ -404,9 +405,16 @@ offer_name(const char *wanted, const char *name, const char **best, int *distanc
 static KAFKA_NORETURN void
 reject_unknown(const char *option, KafkaOptionPlace place)
 {
+	const KafkaOption *elsewhere = kafka_option_find(option, ~0);
 	const char *best = NULL;
 	int			distance = Min((int) strlen(option) / 2, 5) + 1;
 
+	if (elsewhere)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("invalid option \"%s\"", option),
+				 errhint("It is an option of a %s.",
+						 elsewhere->places & KAFKA_ON_TABLE ? "foreign table" : "column")));
 	if (strlen(option) <= 255)
 	{
 		for (const KafkaOption *own = kafka_option_table; own->name; own++)
@@ -500,6 +508,11 @@ check_value(const char *option, const char *name, const char *value, PropertyRul
 
 	res = rd_kafka_conf_set(conf, name, value, text, sizeof(text));
 	rd_kafka_conf_destroy(conf);
+	if (strcmp(name, "bootstrap.servers") == 0 && value[strspn(value, " ,")] == '\0')
+	{
+		res = RD_KAFKA_CONF_INVALID;
+		strlcpy(text, "no broker is named", sizeof(text));
+	}
 	if (res == RD_KAFKA_CONF_OK)
 		return;
 	ereport(ERROR,
@@ -728,8 +741,7 @@ kafka_property_collect(const KafkaOptions *opts, KafkaRole role)
 		check_use(opts, property, rule);
 		if (!suits_role(known, role))
 			continue;
-		if (role == KAFKA_ROLE_TRANSACTIONAL && property->place == KAFKA_ON_TABLE &&
-			known->direction == 'P')
+		if (role == KAFKA_ROLE_TRANSACTIONAL && property->place == KAFKA_ON_TABLE)
 			reject_table_producer_property(property);
 		put_setting(&settings, kafka_property_name(property->name), property->value);
 	}

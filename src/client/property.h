@@ -56,8 +56,7 @@ extern List *kafka_property_collect(const KafkaOptions *opts, KafkaRole role);
 extern const char *kafka_property_get(List *settings, const char *name);
 
 /*
- * The longest message that a producer with these options sends, in bytes of key and value
- * (message.max.bytes).
+ * The longest message that a producer with these options sends, in bytes (message.max.bytes).
  */
 extern int64 kafka_property_max_message(const KafkaOptions *opts);
 

@@ -114,7 +114,8 @@ fetch_metadata(KafkaHandle *handle, const char *topic)
 	KafkaPlace	place = {.doing = "could not read the cluster's metadata", .topic = topic};
 	KafkaWait	wait;
 
-	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + REPLY_GRACE_MS);
+	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + REPLY_GRACE_MS,
+					 "kafka_fdw.connect_timeout");
 	for (;;)
 	{
 		MetadataJob *self = kafka_job_alloc(sizeof(MetadataJob), metadata_run,
@@ -184,9 +185,14 @@ kafka_topic_forget(void)
 	topic_cache = NULL;
 }
 
-static KAFKA_NORETURN void
-reject_topic_name(const char *topic)
+void
+kafka_topic_check_name(const char *topic)
 {
+	size_t		len = strlen(topic);
+
+	if (len >= 1 && len <= 249 && strcmp(topic, ".") != 0 && strcmp(topic, "..") != 0 &&
+		strspn(topic, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len)
+		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid topic name \"%s\"", topic),
@@ -225,8 +231,8 @@ kafka_topic_partitions(const KafkaOptions *opts, const char *topic, bool missing
 	memset(&key, 0, sizeof(key));
 	key.serverid = opts->serverid;
 	key.userid = opts->userid;
-	if (topic[0] == '\0' || strlcpy(key.topic, topic, sizeof(key.topic)) > 249)
-		reject_topic_name(topic);
+	kafka_topic_check_name(topic);
+	strlcpy(key.topic, topic, sizeof(key.topic));
 	entry = hash_search(get_topic_cache(), &key, HASH_FIND, NULL);
 	if (cached && entry &&
 		!TimestampDifferenceExceeds(entry->asked, GetCurrentTimestamp(), METADATA_TTL_MS))
@@ -380,7 +386,8 @@ kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind
 
 	if (n == 0)
 		return;
-	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + REPLY_GRACE_MS);
+	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + REPLY_GRACE_MS,
+					 "kafka_fdw.connect_timeout");
 	for (;;)
 	{
 		int			left = kafka_setting_connect_timeout - kafka_wait_elapsed(&wait);

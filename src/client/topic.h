@@ -36,6 +36,9 @@ typedef enum KafkaOffsetKind
 extern int32 kafka_topic_partitions(const KafkaOptions *opts, const char *topic,
 									bool missing_ok, bool cached);
 
+/* Raises 22023 unless this can be a topic's name. */
+extern void kafka_topic_check_name(const char *topic);
+
 /* The session has changed topics: nothing cached holds any longer. */
 extern void kafka_topic_forget(void);
 

@@ -29,11 +29,13 @@
 #include "utils/wait_event.h"
 
 void
-kafka_wait_start(KafkaWait *wait, KafkaHandle *handle, const KafkaPlace *place, int limit_ms)
+kafka_wait_start(KafkaWait *wait, KafkaHandle *handle, const KafkaPlace *place, int limit_ms,
+				 const char *setting)
 {
 	wait->handle = handle;
 	wait->place = *place;
 	wait->limit_ms = limit_ms;
+	wait->setting = setting;
 	wait->uninterruptible = false;
 	kafka_handle_forget_errors(handle);
 	INSTR_TIME_SET_CURRENT(wait->progress);
@@ -67,10 +69,11 @@ kafka_wait_timeout(KafkaWait *wait)
 			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
 			 errmsg("%s: time limit reached",
 					wait->place.doing ? wait->place.doing : "request to the Kafka cluster"),
-			 errdetail("Waited %d ms without progress.%s%s", wait->limit_ms,
+			 errdetail("Waited %d ms without progress%s%s.%s%s", wait->limit_ms,
+					   wait->place.topic ? " for topic " : "",
+					   wait->place.topic ? wait->place.topic : "",
 					   handle->log_text[0] ? " Last broker message: " : "", handle->log_text),
-			 errhint("The limits are the settings \"kafka_fdw.connect_timeout\" and "
-					 "\"kafka_fdw.commit_timeout\".")));
+			 errhint("The limit is \"%s\".", wait->setting)));
 }
 
 void

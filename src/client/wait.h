@@ -24,12 +24,13 @@ typedef struct KafkaWait
 	KafkaHandle *handle;
 	KafkaPlace	place;			/* for the error */
 	int			limit_ms;
+	const char *setting;		/* the setting or argument that the limit comes from */
 	instr_time	progress;		/* when something last moved */
 	bool		uninterruptible;	/* on clean-up paths: no CHECK_FOR_INTERRUPTS, no throw */
 } KafkaWait;
 
 extern void kafka_wait_start(KafkaWait *wait, KafkaHandle *handle, const KafkaPlace *place,
-							 int limit_ms);
+							 int limit_ms, const char *setting);
 
 /* Something moved: the limit counts anew. */
 extern void kafka_wait_progress(KafkaWait *wait);

@@ -78,19 +78,27 @@ check_option(const DefElem *def, KafkaOptionPlace place)
 		kafka_json_check_path(value);
 }
 
+/* However they are spelled: "brokers", "bootstrap_servers", ... */
 static bool
 has_bootstrap_servers(List *defelems)
 {
 	ListCell   *lc;
+	const char *first = NULL;
 
 	foreach(lc, defelems)
 	{
 		const char *name = kafka_property_name(((DefElem *) lfirst(lc))->defname);
 
-		if (name && strcmp(name, "bootstrap.servers") == 0)
-			return true;
+		if (name == NULL || strcmp(name, "bootstrap.servers") != 0)
+			continue;
+		if (first)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("options \"%s\" and \"%s\" mean the same", first,
+							((DefElem *) lfirst(lc))->defname)));
+		first = ((DefElem *) lfirst(lc))->defname;
 	}
-	return false;
+	return first != NULL;
 }
 
 static void
@@ -147,6 +155,8 @@ kafka_fdw_validator(PG_FUNCTION_ARGS)
 	check_required(defelems, place);
 	if (place == KAFKA_ON_TABLE)
 		check_table_delivery(defelems);
+	else if (place == KAFKA_ON_COLUMN)
+		(void) kafka_options_parse_column(defelems);
 	PG_RETURN_VOID();
 }
 

@@ -260,8 +260,14 @@ add_hex_header(KafkaMessage *msg, const char *name, Jsonb *object)
 	char	   *bytes;
 	uint64		len;
 
+	if (!JB_ROOT_IS_OBJECT(object))
+		reject_headers("a value is nested");
 	if (hex == NULL || hex->type != jbvString)
 		reject_headers("a value is an object without \"hex\"");
+	if (hex->val.string.len % 2 != 0 ||
+		strspn(pnstrdup(hex->val.string.val, hex->val.string.len), "0123456789abcdefABCDEF") !=
+		(size_t) hex->val.string.len)
+		reject_headers("\"hex\" holds no pairs of hexadecimal digits");
 	bytes = palloc(hex->val.string.len + 1);
 	len = hex_decode(hex->val.string.val, hex->val.string.len, bytes);
 	add_header(msg, name, bytes, len);

@@ -69,6 +69,7 @@ typedef struct JsonDecoder
 	int			max_levels;
 	int			depth;			/* of the level in work; 0 is the document itself */
 	bool		is_object;		/* the document */
+	bool		wants_members;	/* some column is a member of it */
 } JsonDecoder;
 
 /* ------------------------------------------------------------------------
@@ -265,6 +266,8 @@ kafka_json_begin_decode(KafkaFieldSet *set)
 
 	decoder->set = set;
 	decoder->root = kafka_json_tree(set, true);
+	for (const KafkaJsonNode *child = decoder->root->children; child; child = child->next)
+		decoder->wants_members |= child->name != NULL;
 	decoder->found = palloc0(sizeof(FoundValue) * Max(set->nfields, 1));
 	decoder->complex = palloc0(sizeof(ComplexType *) * Max(set->nfields, 1));
 	for (int i = 0; i < set->nfields; i++)
@@ -337,7 +340,7 @@ kafka_json_decode(void *state, KafkaBytes bytes, Datum *values, bool *nulls)
 	int			len = json == bytes.data ? (int) bytes.len : (int) strlen(json);
 
 	parse_document(decoder, json, len);
-	if (decoder->root->children && decoder->root->children->name && !decoder->is_object)
+	if (decoder->wants_members && !decoder->is_object)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("message is not a JSON object")));

@@ -460,7 +460,11 @@ describe(const KafkaBoxes *boxes, bool offsets)
 	KafkaInterval *intervals = palloc(sizeof(KafkaInterval) * Max(boxes->n, 1));
 
 	for (int i = 0; i < boxes->n; i++)
+	{
 		intervals[i] = offsets ? boxes->boxes[i].offset : boxes->boxes[i].partition;
+		if (!offsets && intervals[i].high >= PG_INT32_MAX)
+			intervals[i].high = PG_INT64_MAX;	/* there is no such partition */
+	}
 	return describe_intervals(intervals, boxes->n);
 }
 

@@ -5,8 +5,9 @@
  *
  * Layer 2.  On both ways the columns are sorted once, when the scan or the INSERT starts:
  * those with a "meta" option are served here, all others are fields of the value and go
- * through the table's format.  Dropped columns are NULL and never fields; generated ones
- * are computed by PostgreSQL and never fields either.
+ * through the table's format.  Dropped columns are NULL and never fields.  Stored generated
+ * columns are fields: PostgreSQL computes them when a row is written, and they are read back
+ * as they were stored.
  *
  * Undecodable messages.  Where the table does not just raise (on_error, ignore_junk, junk
  * columns), a message is decoded inside a subtransaction, so that an input function's
@@ -50,6 +51,7 @@ typedef struct RowColumns
 	int			natts;
 	int			nmetas;
 	MetaColumn *metas;
+	bool		has_junk;		/* a junk or junk_error column, needed or not */
 	KafkaFieldSet set;
 	const KafkaFormat *format;
 } RowColumns;
@@ -60,11 +62,11 @@ struct KafkaRowReader
 	void	   *decoder;
 	bool		any_needed;		/* some field is: else the value is not decoded */
 	bool		catches;		/* errors go into a column, or are passed over */
-	MemoryContext scratch;		/* of error texts */
 
 	/* of the message in work */
 	const KafkaMessage *msg;
 	const char *error;			/* why it could not be decoded */
+	const char *meta_column;	/* the column with a meta that is being filled */
 	Datum	   *field_values;
 	bool	   *field_nulls;
 };
@@ -163,12 +165,30 @@ kafka_timestamp_ms(Datum timestamptz)
  * Sorting the columns
  * ------------------------------------------------------------------------
  */
+/* A key_format that is set must suit the column; else the column's type decides. */
+static void
+check_key_format(const KafkaOptions *opts, Form_pg_attribute attr)
+{
+	bool		is_bytes = getBaseType(attr->atttypid) == BYTEAOID;
+
+	if (opts->key_format == KAFKA_FORMAT_UNSET ||
+		is_bytes == (opts->key_format == KAFKA_FORMAT_BYTES))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("column \"%s\" must have type %s for key_format \"%s\"",
+					NameStr(attr->attname), is_bytes ? "text" : "bytea",
+					kafka_option_word(kafka_formats, opts->key_format))));
+}
+
 static void
 add_meta(RowColumns *columns, Form_pg_attribute attr, KafkaMeta meta)
 {
 	MetaColumn *column = &columns->metas[columns->nmetas++];
 
 	kafka_row_check_meta(meta, attr->atttypid, NameStr(attr->attname));
+	if (meta == KAFKA_META_KEY)
+		check_key_format(columns->opts, attr);
 	column->attnum = attr->attnum;
 	column->meta = meta;
 	column->type = getBaseType(attr->atttypid);
@@ -193,7 +213,30 @@ add_field(RowColumns *columns, Form_pg_attribute attr, KafkaColumnOptions *optio
 	fmgr_info(function, &field->output);
 }
 
-/* needed: NULL for all. */
+/* Two columns for one thing could be written differently. */
+static void
+reject_repeated_metas(Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	const char *seen[KAFKA_META_JUNK_ERROR + 1] = {NULL};
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		int			meta;
+
+		if (attr->attisdropped)
+			continue;
+		meta = kafka_options_of_column(RelationGetRelid(rel), attr->attnum)->meta;
+		if (meta != KAFKA_META_NONE && seen[meta])
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("columns \"%s\" and \"%s\" both have meta \"%s\"", seen[meta],
+							NameStr(attr->attname), kafka_option_word(kafka_metas, meta))));
+		seen[meta] = NameStr(attr->attname);
+	}
+}
+
 static void
 sort_columns(RowColumns *columns, Relation rel, const KafkaOptions *opts, Bitmapset *needed,
 			 bool all)
@@ -208,13 +251,14 @@ sort_columns(RowColumns *columns, Relation rel, const KafkaOptions *opts, Bitmap
 	columns->set.fields = palloc0(sizeof(KafkaField) * Max(desc->natts, 1));
 	columns->set.encoding = pg_char_to_encoding(opts->encoding);
 	columns->format = kafka_format_get(opts->format);
+	reject_repeated_metas(rel);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
 		KafkaColumnOptions *options;
 		bool		is_needed;
 
-		if (attr->attisdropped || attr->attgenerated)
+		if (attr->attisdropped || KAFKA_IS_VIRTUAL(attr))
 			continue;
 		is_needed = all ||
 			bms_is_member(attr->attnum - FirstLowInvalidHeapAttributeNumber, needed);
@@ -223,6 +267,8 @@ sort_columns(RowColumns *columns, Relation rel, const KafkaOptions *opts, Bitmap
 			add_field(columns, attr, options, is_needed);
 		else if (is_needed)
 			add_meta(columns, attr, options->meta);
+		columns->has_junk |= options->meta == KAFKA_META_JUNK ||
+			options->meta == KAFKA_META_JUNK_ERROR;
 	}
 }
 
@@ -246,6 +292,25 @@ kafka_row_find_meta(Relation rel, int meta)
  * Reading
  * ------------------------------------------------------------------------
  */
+/*
+ * Whether a message can be decoded shows when all of it is: so a query that looks at any
+ * part of the value, or at what became of it, decodes every field, and all queries agree.
+ */
+static bool
+must_judge(const KafkaRowReader *reader)
+{
+	if (reader->columns.opts->on_error == KAFKA_ON_ERROR_SKIP)
+		return true;
+	for (int i = 0; i < reader->columns.nmetas; i++)
+		if (reader->columns.metas[i].meta == KAFKA_META_JUNK ||
+			reader->columns.metas[i].meta == KAFKA_META_JUNK_ERROR)
+			return true;
+	for (int i = 0; i < reader->columns.set.nfields; i++)
+		if (reader->columns.set.fields[i].needed)
+			return true;
+	return false;
+}
+
 KafkaRowReader *
 kafka_row_reader(Relation rel, const KafkaOptions *opts, Bitmapset *needed)
 {
@@ -254,23 +319,14 @@ kafka_row_reader(Relation rel, const KafkaOptions *opts, Bitmapset *needed)
 	bool		all = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, needed);
 
 	sort_columns(&reader->columns, rel, opts, needed, all);
-	reader->catches = opts->on_error != KAFKA_ON_ERROR_ERROR || opts->ignore_junk;
-	for (int i = 0; i < reader->columns.nmetas; i++)
-		if (reader->columns.metas[i].meta == KAFKA_META_JUNK ||
-			reader->columns.metas[i].meta == KAFKA_META_JUNK_ERROR)
-		{
-			/* whether a message is junk shows when all of it is decoded */
-			reader->catches = true;
-			for (int j = 0; j < set->nfields; j++)
-				set->fields[j].needed = true;
-		}
-	if (opts->on_error == KAFKA_ON_ERROR_SKIP)
-		for (int j = 0; j < set->nfields; j++)
-			set->fields[j].needed = true;
+	reader->catches = opts->on_error != KAFKA_ON_ERROR_ERROR || opts->ignore_junk ||
+		reader->columns.has_junk;
+	if (reader->catches && must_judge(reader))
+		for (int i = 0; i < set->nfields; i++)
+			set->fields[i].needed = true;
 	for (int i = 0; i < set->nfields; i++)
 		reader->any_needed |= set->fields[i].needed;
 	reader->decoder = reader->columns.format->begin_decode(set);
-	reader->scratch = CurrentMemoryContext;
 	reader->field_values = palloc0(sizeof(Datum) * Max(set->nfields, 1));
 	reader->field_nulls = palloc(sizeof(bool) * Max(set->nfields, 1));
 	return reader;
@@ -281,10 +337,11 @@ error_context(void *arg)
 {
 	KafkaRowReader *reader = (KafkaRowReader *) arg;
 	const KafkaField *field = reader->columns.set.current;
+	const char *column = field ? field->name : reader->meta_column;
 
-	if (field)
+	if (column)
 		errcontext("column \"%s\" of foreign table \"%s\", topic \"%s\" partition %d offset "
-				   INT64_FORMAT, field->name, reader->columns.table, reader->msg->topic,
+				   INT64_FORMAT, column, reader->columns.table, reader->msg->topic,
 				   reader->msg->partition, reader->msg->offset);
 	else
 		errcontext("foreign table \"%s\", topic \"%s\" partition %d offset " INT64_FORMAT,
@@ -311,27 +368,60 @@ decode_value(void *arg)
 								   reader->field_nulls);
 }
 
+static KafkaBytes
+column_source(const MetaColumn *column, const KafkaMessage *msg)
+{
+	return column->meta == KAFKA_META_KEY ? msg->key : msg->value;
+}
+
+/* A text column needs text. */
+static bool
+is_readable(const KafkaRowReader *reader, const MetaColumn *column, KafkaBytes bytes)
+{
+	return column->type == BYTEAOID || bytes.data == NULL ||
+		pg_verify_mbstr(reader->columns.set.encoding, bytes.data, (int) bytes.len, true);
+}
+
+/* Where errors are caught, a key or raw value that is no text makes the message junk too. */
+static void
+judge_metas(KafkaRowReader *reader)
+{
+	for (int i = 0; i < reader->columns.nmetas; i++)
+	{
+		const MetaColumn *column = &reader->columns.metas[i];
+		bool		is_key = column->meta == KAFKA_META_KEY;
+
+		if ((is_key || column->meta == KAFKA_META_VALUE) && reader->error == NULL &&
+			!is_readable(reader, column, column_source(column, reader->msg)))
+			reader->error = psprintf("%s is not valid text in encoding \"%s\"",
+									 is_key ? "key" : "value",
+									 pg_encoding_to_char(reader->columns.set.encoding));
+	}
+}
+
 static void
 decode_fields(KafkaRowReader *reader)
 {
 	KafkaFieldSet *set = &reader->columns.set;
-	ErrorData  *error;
+	ErrorData  *error = NULL;
 
 	memset(reader->field_nulls, true, sizeof(bool) * set->nfields);
 	reader->error = NULL;
+	reader->meta_column = NULL;
 	set->current = NULL;
-	if (!reader->any_needed || reader->msg->value.data == NULL)
-		return;
 	if (!reader->catches)
 	{
-		decode_value(reader);
+		if (reader->any_needed && reader->msg->value.data)
+			decode_value(reader);
 		return;
 	}
-	error = kafka_attempt(decode_value, reader, is_data_error);
-	if (error == NULL)
-		return;
-	reader->error = error->message;
-	memset(reader->field_nulls, true, sizeof(bool) * set->nfields);
+	if (reader->any_needed && reader->msg->value.data)
+		error = kafka_attempt(decode_value, reader, is_data_error);
+	if (error)
+		reader->error = error->message;
+	judge_metas(reader);
+	if (reader->error)
+		memset(reader->field_nulls, true, sizeof(bool) * set->nfields);
 }
 
 /* Bytes as text or bytea; NULL for Kafka's null. */
@@ -408,9 +498,10 @@ meta_datum(KafkaRowReader *reader, const MetaColumn *column, bool *isnull)
 		case KAFKA_META_TIMESTAMP_TYPE:
 			return timestamp_type_datum(msg->timestamp_type, isnull);
 		case KAFKA_META_KEY:
-			return bytes_datum(msg->key, column->type, encoding, isnull);
 		case KAFKA_META_VALUE:
-			return bytes_datum(msg->value, column->type, encoding, isnull);
+			if (reader->error && !is_readable(reader, column, column_source(column, msg)))
+				break;
+			return bytes_datum(column_source(column, msg), column->type, encoding, isnull);
 		case KAFKA_META_HEADERS:
 			return headers_datum(msg, column->type, isnull);
 		case KAFKA_META_LEADER_EPOCH:
@@ -451,8 +542,10 @@ fill_row(KafkaRowReader *reader, Datum *values, bool *nulls)
 	{
 		const MetaColumn *column = &reader->columns.metas[i];
 
+		reader->meta_column = column->name;
 		values[column->attnum - 1] = meta_datum(reader, column, &nulls[column->attnum - 1]);
 	}
+	reader->meta_column = NULL;
 }
 
 bool

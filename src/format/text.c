@@ -140,6 +140,8 @@ kafka_format_get(int id)
 {
 	switch ((KafkaFormatId) id)
 	{
+		case KAFKA_FORMAT_UNSET:
+			break;
 		case KAFKA_FORMAT_STRING:
 			return &kafka_format_string;
 		case KAFKA_FORMAT_BYTES:

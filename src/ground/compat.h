@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_foreign_server.h"
 #include "common/jsonapi.h"
 #include "executor/executor.h"
@@ -37,6 +38,13 @@
 
 /* 18 renamed PostgreSQL's own macro; both supported compilers know this one. */
 #define KAFKA_NORETURN __attribute__((noreturn))
+
+/* 18 brought virtual generated columns; they are computed by the planner's expansion. */
+#if PG_VERSION_NUM >= 180000
+#define KAFKA_IS_VIRTUAL(attr) ((attr)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#else
+#define KAFKA_IS_VIRTUAL(attr) false
+#endif
 
 /* 17 numbers backend slots from 0 and calls them ProcNumber. */
 #if PG_VERSION_NUM >= 170000

@@ -87,7 +87,7 @@ const struct config_enum_entry kafka_metas[] = {
 const KafkaOption kafka_option_table[] = {
 	{"topic", T, KAFKA_OPTION_STRING, NULL, 0, 0, NULL, true, TABLE_OPTION(topic)},
 	{"format", T, KAFKA_OPTION_ENUM, kafka_formats, 0, 0, "string", false, TABLE_OPTION(format)},
-	{"key_format", T, KAFKA_OPTION_ENUM, key_formats, 0, 0, "string", false,
+	{"key_format", T, KAFKA_OPTION_ENUM, key_formats, 0, 0, NULL, false,
 	TABLE_OPTION(key_format)},
 	{"delivery", T, KAFKA_OPTION_ENUM, kafka_delivery_modes, 0, 0, NULL, false,
 	TABLE_OPTION(delivery)},
@@ -167,7 +167,7 @@ kafka_option_enum(const struct config_enum_entry *values, const char *word, cons
 	if (!find_word(values, word, &number))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for \"%s\": \"%s\"", what, word),
+				 errmsg("invalid value for %s: \"%s\"", what, word),
 				 errhint("Valid values are %s.", kafka_option_words(values))));
 	return number;
 }
@@ -212,6 +212,13 @@ parse_bool_option(const KafkaOption *option, const char *value)
 	return result;
 }
 
+static int
+option_enum(const KafkaOption *option, const char *value)
+{
+	return kafka_option_enum(option->values, value,
+							 psprintf("option \"%s\"", option->name));
+}
+
 void
 kafka_option_check(const KafkaOption *option, const char *value)
 {
@@ -232,7 +239,7 @@ kafka_option_check(const KafkaOption *option, const char *value)
 			(void) parse_int_option(option, value);
 			break;
 		case KAFKA_OPTION_ENUM:
-			(void) kafka_option_enum(option->values, value, option->name);
+			(void) option_enum(option, value);
 			break;
 		case KAFKA_OPTION_ENCODING:
 			if (pg_char_to_encoding(value) < 0)
@@ -262,7 +269,7 @@ store_option(void *target, const KafkaOption *option, const char *value)
 			*(int *) field = parse_int_option(option, value);
 			break;
 		case KAFKA_OPTION_ENUM:
-			*(int *) field = kafka_option_enum(option->values, value, option->name);
+			*(int *) field = option_enum(option, value);
 			break;
 	}
 }
@@ -358,6 +365,7 @@ kafka_options_of_server(Oid serverid, Oid userid)
 	opts->userid = userid;
 	opts->server_name = server->servername;
 	opts->delivery = KAFKA_DELIVERY_UNSET;
+	opts->key_format = KAFKA_FORMAT_UNSET;
 	store_defaults(opts, KAFKA_ON_SERVER | KAFKA_ON_TABLE);
 	apply_options(opts, server->options, KAFKA_ON_SERVER);
 	apply_options(opts, mapping_options(serverid, userid), KAFKA_ON_USER_MAPPING);
@@ -395,6 +403,13 @@ kafka_options_parse_column(List *defelems)
 					 errmsg("invalid option \"%s\"", def->defname)));
 		store_option(column, option, defGetString(def));
 	}
+	if ((column->meta != KAFKA_META_NONE) + column->partition + column->offset + column->junk +
+		column->junk_error + (column->path != NULL) + (column->json != NULL) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("options of the column contradict each other"),
+				 errhint("A column has one of \"meta\", \"path\", \"json\", \"partition\", "
+						 "\"offset\", \"junk\" and \"junk_error\".")));
 	if (column->partition)
 		column->meta = KAFKA_META_PARTITION;
 	else if (column->offset)

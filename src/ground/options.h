@@ -5,7 +5,7 @@
  *
  * Layer 0.  One table of the extension's own options feeds the validator, the
  * HINTs, the resolver and the manual's list.  Every other name is a librdkafka
- * property: those are carried along as text and judged by client/config.h.
+ * property: those are carried along as text and judged by client/property.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,6 +39,7 @@ typedef enum KafkaDeliveryMode
 
 typedef enum KafkaFormatId
 {
+	KAFKA_FORMAT_UNSET = -1,
 	KAFKA_FORMAT_STRING,
 	KAFKA_FORMAT_BYTES,
 	KAFKA_FORMAT_JSON,
@@ -103,7 +104,7 @@ typedef struct KafkaOptions
 	/* the table's */
 	char	   *topic;
 	int			format;			/* KafkaFormatId */
-	int			key_format;		/* KafkaFormatId */
+	int			key_format;		/* KafkaFormatId; UNSET: the key column's type decides */
 	int			delivery;		/* KafkaDeliveryMode; UNSET: kafka_fdw.delivery */
 	int			partitioner;	/* KafkaPartitioner */
 	int			on_error;		/* KafkaOnError */
@@ -173,7 +174,7 @@ extern void kafka_option_check(const KafkaOption *option, const char *value);
 /* Words of an enum as "a", "b", "c", for messages; palloc'd. */
 extern char *kafka_option_words(const struct config_enum_entry *values);
 
-/* The number of an enum's word, or raises 22023 that names `what`. */
+/* The number of an enum's word, or raises 22023; what: as 'option "format"'. */
 extern int	kafka_option_enum(const struct config_enum_entry *values, const char *word,
 							  const char *what);
 

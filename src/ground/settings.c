@@ -4,7 +4,7 @@
  *	  Defines the settings kafka_fdw.*.
  *
  * Layer 0.  Names, defaults and units stand here once; the manual's list is
- * compared with pg_settings by a test (sql/options_settings.sql).
+ * compared with pg_settings by a test (test/t/003_documents.pl).
  *
  *-------------------------------------------------------------------------
  */

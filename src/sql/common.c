@@ -105,10 +105,10 @@ kafka_sql_interval_ms(FunctionCallInfo fcinfo, int argno, const char *name, int 
 	interval = PG_GETARG_INTERVAL_P(argno);
 	ms = interval->time / 1000.0 + interval->day * (double) SECS_PER_DAY * 1000.0 +
 		interval->month * (double) DAYS_PER_MONTH * SECS_PER_DAY * 1000.0;
-	if (ms < 0 || ms > INT_MAX)
+	if (ms < 1 || ms > INT_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" is out of range", name),
-				 errhint("It takes an interval from 0 to 24 days.")));
+				 errhint("It takes an interval from 1 ms to 24 days.")));
 	return (int) ms;
 }

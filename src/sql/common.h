@@ -26,7 +26,7 @@ extern KafkaOptions *kafka_sql_server(FunctionCallInfo fcinfo, int argno);
 /* A text argument that must not be NULL; raises 22004 that names it. */
 extern char *kafka_sql_text(FunctionCallInfo fcinfo, int argno, const char *name);
 
-/* An interval argument in ms; default_ms where it is NULL; 22023 if it is negative. */
+/* An interval argument in ms; default_ms where it is NULL; 22023 unless it is positive. */
 extern int	kafka_sql_interval_ms(FunctionCallInfo fcinfo, int argno, const char *name,
 								  int default_ms);
 

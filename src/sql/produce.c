@@ -157,7 +157,8 @@ kafka_produce(PG_FUNCTION_ARGS)
 
 	if (!PG_ARGISNULL(ARG_DELIVERY))
 		mode = kafka_option_enum(kafka_delivery_modes,
-								 kafka_sql_text(fcinfo, ARG_DELIVERY, "delivery"), "delivery");
+								 kafka_sql_text(fcinfo, ARG_DELIVERY, "delivery"),
+								 "argument \"delivery\"");
 	fill_message(fcinfo, call, &msg);
 	sender = kafka_sender_open(opts, msg.topic, kafka_delivery_mode(mode));
 	kafka_sender_send(sender, &msg);

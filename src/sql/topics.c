@@ -96,6 +96,18 @@ reject_assignment(void)
 			 errhint("It looks like [[1, 2], [2, 3]].")));
 }
 
+static int
+broker_id(const JsonbValue *value)
+{
+	char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out,
+														   NumericGetDatum(value->val.numeric)));
+	int			id;
+
+	if (!parse_int(text, &id, 0, NULL) || strspn(text, "0123456789") != strlen(text))
+		reject_assignment();
+	return id;
+}
+
 /* [[1,2],[2,3]]: broker ids of partition 0, of partition 1, ... */
 static List **
 parse_assignment(Jsonb *assignment, int *partitions)
@@ -121,9 +133,7 @@ parse_assignment(Jsonb *assignment, int *partitions)
 		{
 			if (depth != 2 || value.type != jbvNumeric)
 				reject_assignment();
-			result[n] = lappend_int(result[n],
-									DatumGetInt32(DirectFunctionCall1(numeric_int4,
-																	  NumericGetDatum(value.val.numeric))));
+			result[n] = lappend_int(result[n], broker_id(&value));
 		}
 		else if (token == WJB_BEGIN_OBJECT)
 			reject_assignment();
@@ -197,6 +207,8 @@ kafka_create_topic(PG_FUNCTION_ARGS)
  * delete_topic
  * ------------------------------------------------------------------------
  */
+#define NOTHING_TO_DELETE "topic does not exist, skipped"
+
 static void
 put_deleted(FunctionCallInfo fcinfo, const char *topic, const char *error)
 {
@@ -232,8 +244,32 @@ kafka_delete_topic(PG_FUNCTION_ARGS)
 				 errmsg("could not delete topic \"%s\"", topic),
 				 errdetail("librdkafka says: %s", error)));
 	InitMaterializedSRF(fcinfo, 0);
-	put_deleted(fcinfo, topic, error);
+	put_deleted(fcinfo, topic, error ? NOTHING_TO_DELETE : NULL);
 	return (Datum) 0;
+}
+
+/* The array's elements, each once: Kafka refuses a request that names a topic twice. */
+static int
+distinct_topics(Datum *elements, bool *nulls, int n, char **topics)
+{
+	int			count = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		char	   *topic;
+		int			j = 0;
+
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("an element of argument \"topics\" is NULL")));
+		topic = TextDatumGetCString(elements[i]);
+		while (j < count && strcmp(topics[j], topic) != 0)
+			j++;
+		if (j == count)
+			topics[count++] = topic;
+	}
+	return count;
 }
 
 PG_FUNCTION_INFO_V1(kafka_delete_topics);
@@ -260,20 +296,13 @@ kafka_delete_topics(PG_FUNCTION_ARGS)
 	topics = palloc(sizeof(char *) * Max(n, 1));
 	errors = palloc0(sizeof(char *) * Max(n, 1));
 	sqlstates = palloc0(sizeof(int) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-	{
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("an element of argument \"topics\" is NULL")));
-		topics[i] = TextDatumGetCString(elements[i]);
-	}
+	n = distinct_topics(elements, nulls, n, topics);
 	kafka_admin_delete_topics(opts, topics, n, errors, sqlstates);
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < n; i++)
 	{
 		if (errors[i] && if_exists && sqlstates[i] == ERRCODE_FDW_TABLE_NOT_FOUND)
-			errors[i] = "topic does not exist, skipped";
+			errors[i] = NOTHING_TO_DELETE;
 		put_deleted(fcinfo, topics[i], errors[i]);
 	}
 	return (Datum) 0;

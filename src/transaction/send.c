@@ -34,6 +34,9 @@
 /* Longest wait for Kafka to abort after a failed phase 1, in ms. */
 #define ABORT_MS 1000
 
+/* Most that a record's own fields take beside key, value and headers. */
+#define MESSAGE_OVERHEAD 36
+
 /* One Kafka transaction: a server as a user. */
 typedef struct SendGroup
 {
@@ -56,7 +59,7 @@ struct KafkaSender
 {
 	const char *topic;
 	int32		npartitions;
-	int64		max_message;	/* bytes of key and value */
+	int64		max_message;	/* bytes, as message_size() counts them */
 	int			destination;	/* before_commit: number of it; else -1 */
 	KafkaProducer *producer;	/* immediate */
 	KafkaTarget *target;
@@ -166,6 +169,33 @@ kafka_sender_open(const KafkaOptions *opts, const char *topic, KafkaDeliveryMode
 	return sender;
 }
 
+/* Bytes of a length in the record format (KIP-98): a zig-zag varint. */
+static int64
+varint_size(size_t len)
+{
+	int64		size = 1;
+
+	for (uint64 rest = (uint64) len << 1; rest >= 0x80; rest >>= 7)
+		size++;
+	return size;
+}
+
+/* As librdkafka counts it against message.max.bytes (rd_kafka_msg_max_wire_size). */
+static int64
+message_size(const KafkaMessage *msg)
+{
+	int64		size = MESSAGE_OVERHEAD + (int64) msg->key.len + (int64) msg->value.len;
+
+	for (int i = 0; i < msg->nheaders; i++)
+	{
+		size_t		name_len = strlen(msg->headers[i].name);
+
+		size += varint_size(name_len) + (int64) name_len +
+			varint_size(msg->headers[i].value.len) + (int64) msg->headers[i].value.len;
+	}
+	return size;
+}
+
 static void
 check_message(const KafkaSender *sender, const KafkaMessage *msg)
 {
@@ -175,14 +205,15 @@ check_message(const KafkaSender *sender, const KafkaMessage *msg)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("partition %d of topic \"%s\" does not exist", msg->partition,
 						sender->topic),
-				 errdetail("The topic has %d partitions, numbered from 0.",
-						   sender->npartitions)));
-	if ((int64) (msg->key.len + msg->value.len) > sender->max_message)
+				 errdetail_plural("The topic has %d partition, number 0.",
+								  "The topic has %d partitions, numbered from 0.",
+								  sender->npartitions, sender->npartitions)));
+	if (message_size(msg) > sender->max_message)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("message for topic \"%s\" is too large", sender->topic),
-				 errdetail("Key and value have %zu bytes, the limit is " INT64_FORMAT ".",
-						   msg->key.len + msg->value.len, sender->max_message),
+				 errdetail("It has " INT64_FORMAT " bytes with key and headers, the limit is "
+						   INT64_FORMAT ".", message_size(msg), sender->max_message),
 				 errhint("Raise \"message_max_bytes\" on the server, and the topic's "
 						 "\"max.message.bytes\".")));
 }
