@@ -380,6 +380,22 @@ find_idle(const char *identity)
 	return NULL;
 }
 
+/* Of two handles with one transactional id the newer fences the older: that one must go. */
+static void
+destroy_fenced(const char *transactional_id)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &handles)
+	{
+		KafkaHandle *handle = dlist_container(KafkaHandle, node, iter.cur);
+
+		if (!handle->in_use && handle->transactional_id &&
+			strcmp(handle->transactional_id, transactional_id) == 0)
+			destroy_handle(handle);
+	}
+}
+
 /* As many descriptors as asked for, or none. */
 static bool
 reserve_descriptors(int wanted)
@@ -522,6 +538,8 @@ make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
 												ObjectIdGetDatum(opts->serverid));
 	handle->server_name = MemoryContextStrdup(context, opts->server_name);
 	handle->identity = MemoryContextStrdup(context, identity);
+	if (transactional_id)
+		handle->transactional_id = MemoryContextStrdup(context, transactional_id);
 	conf = make_conf(settings, transactional_id, handle);
 	require_descriptors(conf);
 	handle->descriptors = DESCRIPTORS_PER_HANDLE;
@@ -549,6 +567,8 @@ find_or_make(const KafkaOptions *opts, KafkaRole role, const char *transactional
 	else
 	{
 		destroy_idle(MAX_IDLE);
+		if (transactional_id)
+			destroy_fenced(transactional_id);
 		handle = make_handle(opts, role, settings, transactional_id, identity);
 	}
 	pfree(identity);

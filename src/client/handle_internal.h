@@ -45,6 +45,7 @@ struct KafkaHandle
 	MemoryContext context;		/* of this struct and its strings */
 	char	   *server_name;
 	char	   *identity;		/* all properties as one text: equal text, equal handle */
+	char	   *transactional_id;	/* or NULL */
 	bool		in_use;
 	bool		stale;			/* options have changed since */
 	int			descriptors;	/* reserved with PostgreSQL */
