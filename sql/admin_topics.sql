@@ -18,7 +18,8 @@ SELECT count(*) FROM kafka.list_topics() WHERE topic = 'admin_topics_rolled_back
 CREATE FOREIGN TABLE admin_topics (v text) SERVER kafka OPTIONS (topic 'admin_topics_rolled_back', delivery 'immediate');
 INSERT INTO admin_topics VALUES ('there');
 SELECT v FROM admin_topics;
--- Kafka's own topics are shown when asked for; the order is that of the names
+-- Kafka's own topics (a transaction makes one) are shown when asked for; the order is that of the names
+SELECT (kafka.produce('admin_topics_rolled_back', 'in a transaction')).topic;
 SELECT bool_and(topic NOT LIKE '\_\_%') AS none FROM kafka.list_topics();
 SELECT count(*) > 0 AS some FROM kafka.list_topics(internal => true) WHERE topic LIKE '\_\_%';
 SELECT array_agg(topic) = array_agg(topic ORDER BY topic COLLATE "C") AS sorted FROM kafka.list_topics(true, 'kafka');

@@ -10,7 +10,7 @@ DECLARE
   began timestamptz;
   took interval;
 BEGIN
-  FOR round IN 1 .. 3 LOOP
+  FOR round IN 1 .. 2 LOOP
     FOREACH command IN ARRAY ARRAY[
         'SELECT * FROM integration_dead',
         'SELECT count(*) FROM integration_dead',

@@ -63,9 +63,8 @@ DROP SERVER options_values_acks;
 -- settings: unit, type, default, limits, who may set them
 SELECT name, setting, unit, vartype, context, min_val, max_val, enumvals, boot_val FROM pg_settings WHERE name LIKE 'kafka\_fdw.%' ORDER BY name;
 SELECT count(*) FROM pg_settings WHERE name LIKE 'kafka\_fdw.%' AND (short_desc = '' OR short_desc IS NULL);
-\set VERBOSITY terse
+\set VERBOSITY sqlstate
 SET kafka_fdw.connect_timeout = '10ms';
-\echo :LAST_ERROR_SQLSTATE
 SET kafka_fdw.connect_timeout = '2min';
 SHOW kafka_fdw.connect_timeout;
 SET kafka_fdw.commit_timeout = 'soon';
@@ -74,8 +73,7 @@ SET kafka_fdw.send_buffer = '1GB';
 SHOW kafka_fdw.send_buffer;
 SET kafka_fdw.log_broker_messages = 'loud';
 SET kafka_fdw.instance_name = 'x';
-\echo :LAST_ERROR_SQLSTATE
 SET kafka_fdw.no_such_setting = 'x';
-\echo :LAST_ERROR_SQLSTATE
+\set VERBOSITY terse
 DROP SERVER options_values CASCADE;
 SELECT deleted FROM kafka.delete_topic('options_values');
