@@ -82,6 +82,12 @@ extern bool kafka_handle_is_down(const KafkaHandle *handle);
 /* The brokers refused to log us in, or could not be talked to by TLS: no waiting mends it. */
 extern bool kafka_handle_is_rejected(const KafkaHandle *handle);
 
+/*
+ * topic.c: makes this handle read the topic's metadata anew, where it still believes an
+ * older number of partitions.
+ */
+extern void kafka_topic_refresh(KafkaHandle *handle, const char *topic);
+
 /* Counting for helper threads. */
 extern void kafka_core_hold(KafkaHandleCore *core);
 extern void kafka_core_drop(KafkaHandleCore *core);

@@ -376,6 +376,31 @@ throw_failed(KafkaProducer *producer)
 	kafka_error_throw(producer->handle, err, text, &place);
 }
 
+/*
+ * The cluster has the partition, this handle does not know it yet: the topic has grown, or
+ * was made anew, since the handle last asked.
+ */
+static rd_kafka_resp_err_t
+send_after_refresh(KafkaProducer *producer, KafkaTarget *target, const KafkaMessage *msg,
+				   int32 partition)
+{
+	KafkaPlace	place = {"could not send a message to Kafka", target->topic, partition, true};
+	rd_kafka_resp_err_t err;
+	KafkaWait	wait;
+
+	kafka_topic_refresh(producer->handle, target->topic);
+	kafka_wait_start(&wait, producer->handle, &place, kafka_setting_connect_timeout,
+					 "kafka_fdw.connect_timeout");
+	while ((err = try_send(producer, target, msg, partition)) ==
+		   RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+	{
+		/* the answer reaches the topic a moment after the call has it */
+		rd_kafka_poll(producer->handle->rk, 10);
+		kafka_wait_check(&wait);
+	}
+	return err;
+}
+
 void
 kafka_producer_send(KafkaProducer *producer, KafkaTarget *target, const KafkaMessage *msg)
 {
@@ -386,6 +411,8 @@ kafka_producer_send(KafkaProducer *producer, KafkaTarget *target, const KafkaMes
 	KafkaWait	wait;
 
 	err = try_send(producer, target, msg, partition);
+	if (err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION && msg->partition < target->npartitions)
+		err = send_after_refresh(producer, target, msg, partition);
 	if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 	{
 		kafka_wait_start(&wait, producer->handle, &place, kafka_setting_commit_timeout,

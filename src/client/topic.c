@@ -200,6 +200,14 @@ kafka_topic_check_name(const char *topic)
 					 "hyphens.")));
 }
 
+void
+kafka_topic_refresh(KafkaHandle *handle, const char *topic)
+{
+	MetadataJob *self = fetch_metadata(handle, topic);
+
+	kafka_job_drop(&self->job);
+}
+
 static int32
 ask_partitions(const KafkaOptions *opts, const char *topic, bool missing_ok)
 {

@@ -80,6 +80,14 @@ extern bool kafka_is_json_type(Oid type);
 extern char *kafka_text_decode(KafkaBytes bytes, int encoding);
 extern void kafka_text_encode(const char *text, int len, int encoding, StringInfo out);
 
+/*
+ * Values go through text that does not depend on the session: ISO dates, PostgreSQL's
+ * intervals, exact floating-point numbers (as postgres_fdw's set_transmission_modes).
+ * begin returns what end needs; costs nothing where the session has these settings anyway.
+ */
+extern int	kafka_text_settings_begin(void);
+extern void kafka_text_settings_end(int nestlevel);
+
 /* A field's value from its text, by the type's input function. */
 extern Datum kafka_field_input(KafkaFieldSet *set, KafkaField *field, char *text);
 

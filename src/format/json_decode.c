@@ -91,6 +91,18 @@ enter(JsonDecoder *decoder)
 	decoder->levels[decoder->depth].element = -1;
 }
 
+/* Of a repeated member the last one counts, with all that is in it. */
+static void
+forget_found(JsonDecoder *decoder, const KafkaJsonNode *node)
+{
+	for (const KafkaJsonNode *child = node->children; child; child = child->next)
+	{
+		if (child->field >= 0)
+			decoder->found[child->field].start = NULL;
+		forget_found(decoder, child);
+	}
+}
+
 static void
 begin_value(JsonDecoder *decoder, KafkaJsonNode *member)
 {
@@ -100,6 +112,7 @@ begin_value(JsonDecoder *decoder, KafkaJsonNode *member)
 	level->string = NULL;
 	if (member)
 	{
+		forget_found(decoder, member);
 		level->start = decoder->lex->token_start;
 		level->token = decoder->lex->token_type;
 	}
@@ -189,6 +202,8 @@ on_scalar(void *state, char *token, JsonTokenType type)
 
 	if (level->member && type == JSON_TOKEN_STRING)
 		level->string = token;
+	if (decoder->depth == 0)
+		level->token = type;	/* the document is a scalar */
 	KAFKA_JSON_RETURN_OK;
 }
 
@@ -298,6 +313,7 @@ parse_document(JsonDecoder *decoder, char *json, int len)
 	decoder->levels[0].member = decoder->root;
 	decoder->levels[0].string = NULL;
 	decoder->levels[0].start = json;
+	decoder->levels[0].token = JSON_TOKEN_OBJECT_START;
 	decoder->lex = KAFKA_JSON_LEXER(json, len);
 	pg_parse_json_or_ereport(decoder->lex, &decoder->actions);
 	/* the document itself, for a column with path '$' */
@@ -307,7 +323,8 @@ parse_document(JsonDecoder *decoder, char *json, int len)
 
 		found->start = json;
 		found->len = len;
-		found->token = JSON_TOKEN_OBJECT_START;
+		found->token = decoder->levels[0].token;
+		found->string = decoder->levels[0].string;
 	}
 	KAFKA_JSON_LEXER_FREE(decoder->lex);
 }

@@ -69,9 +69,12 @@ kind_of(Oid base)
 	}
 }
 
-/* An element can be read by its index, but not be written alone. */
+/*
+ * An element can be read by its index, but not be written alone; a member and a part of it
+ * can both be read, but would be written twice.
+ */
 static void
-reject_elements(const KafkaJsonNode *node)
+check_writable(const KafkaFieldSet *set, const KafkaJsonNode *node)
 {
 	for (const KafkaJsonNode *child = node->children; child; child = child->next)
 	{
@@ -81,8 +84,16 @@ reject_elements(const KafkaJsonNode *node)
 					 errmsg("cannot write to a table with an array index in a column's path"),
 					 errhint("Use a second foreign table for writing, with the whole array as "
 							 "a column.")));
-		reject_elements(child);
+		check_writable(set, child);
 	}
+	if (node->field >= 0 && node->children)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot write to a table with columns for a JSON value and for a part "
+						"of it"),
+				 errdetail("Column \"%s\" is the whole of another column.",
+						   set->fields[node->field].name),
+				 errhint("Use a second foreign table for writing.")));
 }
 
 void *
@@ -92,7 +103,7 @@ kafka_json_begin_encode(KafkaFieldSet *set)
 
 	encoder->set = set;
 	encoder->root = kafka_json_tree(set, false);
-	reject_elements(encoder->root);
+	check_writable(set, encoder->root);
 	encoder->kinds = palloc(sizeof(JsonKind) * Max(set->nfields, 1));
 	encoder->bases = palloc(sizeof(Oid) * Max(set->nfields, 1));
 	for (int i = 0; i < set->nfields; i++)

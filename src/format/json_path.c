@@ -60,7 +60,7 @@ read_quoted_name(const char *path, const char *p, StringInfo name)
 static const char *
 read_plain_name(const char *path, const char *p, StringInfo name)
 {
-	while (*p && *p != '.' && *p != '[')
+	while (isalnum((unsigned char) *p) || (*p && strchr("_-$@", *p)) || IS_HIGHBIT_SET(*p))
 		appendStringInfoChar(name, *p++);
 	if (name->len == 0)
 		reject_path(path);

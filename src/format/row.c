@@ -77,6 +77,8 @@ struct KafkaRowWriter
 	void	   *encoder;
 	StringInfoData value;
 	StringInfoData key;
+	bool		given[KAFKA_META_JUNK_ERROR + 1];	/* by meta: the row has it */
+	bool		tombstone;		/* what it says, if given */
 	Datum	   *field_values;
 	bool	   *field_nulls;
 };
@@ -153,11 +155,13 @@ kafka_timestamp_ms(Datum timestamptz)
 		ms = -1;
 	else
 		ms = (value >= 0 ? value / 1000 : -((-value + 999) / 1000)) + epoch_ms;
-	if (ms < 0)
+	/* librdkafka takes 0 for "now" */
+	if (ms <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("timestamp for a message is out of range"),
-				 errdetail("Kafka's timestamps are finite and not before 1970.")));
+				 errdetail("Timestamps that can be sent are finite and after the beginning of "
+						   "1970.")));
 	return ms;
 }
 
@@ -213,30 +217,6 @@ add_field(RowColumns *columns, Form_pg_attribute attr, KafkaColumnOptions *optio
 	fmgr_info(function, &field->output);
 }
 
-/* Two columns for one thing could be written differently. */
-static void
-reject_repeated_metas(Relation rel)
-{
-	TupleDesc	desc = RelationGetDescr(rel);
-	const char *seen[KAFKA_META_JUNK_ERROR + 1] = {NULL};
-
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attr = TupleDescAttr(desc, i);
-		int			meta;
-
-		if (attr->attisdropped)
-			continue;
-		meta = kafka_options_of_column(RelationGetRelid(rel), attr->attnum)->meta;
-		if (meta != KAFKA_META_NONE && seen[meta])
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("columns \"%s\" and \"%s\" both have meta \"%s\"", seen[meta],
-							NameStr(attr->attname), kafka_option_word(kafka_metas, meta))));
-		seen[meta] = NameStr(attr->attname);
-	}
-}
-
 static void
 sort_columns(RowColumns *columns, Relation rel, const KafkaOptions *opts, Bitmapset *needed,
 			 bool all)
@@ -251,7 +231,6 @@ sort_columns(RowColumns *columns, Relation rel, const KafkaOptions *opts, Bitmap
 	columns->set.fields = palloc0(sizeof(KafkaField) * Max(desc->natts, 1));
 	columns->set.encoding = pg_char_to_encoding(opts->encoding);
 	columns->format = kafka_format_get(opts->format);
-	reject_repeated_metas(rel);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
@@ -363,9 +342,11 @@ static void
 decode_value(void *arg)
 {
 	KafkaRowReader *reader = (KafkaRowReader *) arg;
+	int			nestlevel = kafka_text_settings_begin();
 
 	reader->columns.format->decode(reader->decoder, reader->msg->value, reader->field_values,
 								   reader->field_nulls);
+	kafka_text_settings_end(nestlevel);
 }
 
 static KafkaBytes
@@ -645,32 +626,33 @@ check_topic(KafkaRowWriter *writer, const MetaColumn *column, Datum value)
 		reject_column(column, "must be NULL or the table's topic");
 }
 
-/* What a column with a value says about the message; true where that is its value. */
-static bool
+/* What a column with a value says about the message. */
+static void
 write_meta(KafkaRowWriter *writer, const MetaColumn *column, Datum value, KafkaMessage *msg)
 {
 	switch (column->meta)
 	{
 		case KAFKA_META_TOPIC:
 			check_topic(writer, column, value);
-			return false;
+			return;
 		case KAFKA_META_PARTITION:
 			msg->partition = partition_of(column, value);
-			return false;
+			return;
 		case KAFKA_META_TIMESTAMP:
 			msg->timestamp = kafka_timestamp_ms(value);
-			return false;
+			return;
 		case KAFKA_META_KEY:
 			msg->key = column_bytes(writer, column, value, &writer->key);
-			return false;
+			return;
 		case KAFKA_META_VALUE:
 			msg->value = column_bytes(writer, column, value, &writer->value);
-			return true;
+			return;
 		case KAFKA_META_HEADERS:
 			write_headers(column, value, msg);
-			return false;
+			return;
 		case KAFKA_META_TOMBSTONE:
-			return DatumGetBool(value); /* the value stays null */
+			writer->tombstone = DatumGetBool(value);
+			return;
 		case KAFKA_META_OFFSET:
 		case KAFKA_META_TIMESTAMP_TYPE:
 		case KAFKA_META_LEADER_EPOCH:
@@ -678,9 +660,47 @@ write_meta(KafkaRowWriter *writer, const MetaColumn *column, Datum value, KafkaM
 		case KAFKA_META_JUNK_ERROR:
 			reject_column(column, "cannot be written");
 		case KAFKA_META_NONE:
-			break;
+			return;
 	}
-	return false;
+}
+
+/* Every column with a meta; two of them must not say the same thing. */
+static void
+write_metas(KafkaRowWriter *writer, TupleTableSlot *slot, KafkaMessage *msg)
+{
+	memset(writer->given, 0, sizeof(writer->given));
+	for (int i = 0; i < writer->columns.nmetas; i++)
+	{
+		const MetaColumn *column = &writer->columns.metas[i];
+
+		if (slot->tts_isnull[column->attnum - 1])
+			continue;
+		if (writer->given[column->meta])
+			reject_column(column, "is given twice in the row");
+		writer->given[column->meta] = true;
+		write_meta(writer, column, slot->tts_values[column->attnum - 1], msg);
+	}
+}
+
+/* The value comes from one place: the format's columns, a raw value, or it is a tombstone. */
+static void
+check_value(const KafkaRowWriter *writer, bool has_fields)
+{
+	bool		given = writer->given[KAFKA_META_TOMBSTONE];
+	int			sources = has_fields + writer->given[KAFKA_META_VALUE] +
+		(given && writer->tombstone);
+
+	if (sources > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the row gives the message's value twice"),
+				 errdetail("It may come from the columns of the format, or from a column with "
+						   "meta \"value\", or be a tombstone.")));
+	if (sources == 0 && given)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the row says that it is no tombstone, but has no value"),
+				 errhint("The column with meta \"tombstone\" may be NULL.")));
 }
 
 /* False if all of them are NULL: then the message is a tombstone. */
@@ -704,8 +724,8 @@ gather_fields(KafkaRowWriter *writer, TupleTableSlot *slot)
 void
 kafka_row_write(KafkaRowWriter *writer, TupleTableSlot *slot, KafkaMessage *msg)
 {
-	bool		has_value = false;
 	bool		has_fields;
+	int			nestlevel;
 
 	memset(msg, 0, sizeof(*msg));
 	msg->topic = writer->columns.opts->topic;
@@ -713,25 +733,16 @@ kafka_row_write(KafkaRowWriter *writer, TupleTableSlot *slot, KafkaMessage *msg)
 	msg->offset = KAFKA_UNKNOWN;
 	msg->timestamp = KAFKA_UNKNOWN;
 	slot_getallattrs(slot);
-	for (int i = 0; i < writer->columns.nmetas; i++)
-	{
-		const MetaColumn *column = &writer->columns.metas[i];
-
-		if (!slot->tts_isnull[column->attnum - 1])
-			has_value |= write_meta(writer, column, slot->tts_values[column->attnum - 1], msg);
-	}
+	write_metas(writer, slot, msg);
 	has_fields = gather_fields(writer, slot);
-	if (has_value && has_fields)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the row gives the message's value twice"),
-				 errdetail("A column with meta \"value\" or \"tombstone\" and columns of the "
-						   "format are both set.")));
+	check_value(writer, has_fields);
 	if (!has_fields)
 		return;
 	resetStringInfo(&writer->value);
+	nestlevel = kafka_text_settings_begin();
 	writer->columns.format->encode(writer->encoder, writer->field_values, writer->field_nulls,
 								   &writer->value);
+	kafka_text_settings_end(nestlevel);
 	msg->value.data = writer->value.data;
 	msg->value.len = writer->value.len;
 }

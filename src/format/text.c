@@ -14,7 +14,10 @@
 #include "format/format.h"
 #include "ground/compat.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
+#include "utils/guc.h"
 
 char *
 kafka_text_decode(KafkaBytes bytes, int encoding)
@@ -35,6 +38,38 @@ kafka_text_encode(const char *text, int len, int encoding, StringInfo out)
 		appendBinaryStringInfo(out, text, len);
 	else
 		appendStringInfoString(out, converted);
+}
+
+static void
+set_for_now(const char *setting, const char *value)
+{
+	(void) set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+							 0, false);
+}
+
+int
+kafka_text_settings_begin(void)
+{
+	int			nestlevel;
+
+	if (DateStyle == USE_ISO_DATES && IntervalStyle == INTSTYLE_POSTGRES &&
+		extra_float_digits >= 1)
+		return -1;
+	nestlevel = NewGUCNestLevel();
+	if (DateStyle != USE_ISO_DATES)
+		set_for_now("datestyle", "ISO");
+	if (IntervalStyle != INTSTYLE_POSTGRES)
+		set_for_now("intervalstyle", "postgres");
+	if (extra_float_digits < 1)
+		set_for_now("extra_float_digits", "3");
+	return nestlevel;
+}
+
+void
+kafka_text_settings_end(int nestlevel)
+{
+	if (nestlevel >= 0)
+		AtEOXact_GUC(true, nestlevel);
 }
 
 Datum

@@ -193,13 +193,16 @@ reject_value(const KafkaOption *option, const char *value, const char *hint)
 static int
 parse_int_option(const KafkaOption *option, const char *value)
 {
-	int			number;
+	long		number;
+	char	   *end;
 
-	if (!parse_int(value, &number, 0, NULL) || number < option->min || number > option->max)
+	errno = 0;
+	number = strtol(value, &end, 10);
+	if (errno || end == value || *end || number < option->min || number > option->max)
 		reject_value(option, value,
 					 psprintf("It takes a whole number from %d to %d.",
 							  option->min, option->max));
-	return number;
+	return (int) number;
 }
 
 static bool
