@@ -55,6 +55,8 @@ struct KafkaHandle
 	char		error_text[KAFKA_TEXT_SIZE];
 	char		log_text[KAFKA_TEXT_SIZE];
 
+	List	   *topics;			/* names that it was introduced to */
+	uint32		topics_generation;	/* in this state of the session's knowledge */
 	bool		transactions_ready; /* init_transactions has succeeded, all was clean since */
 
 	/* who uses the handle: told before it goes, so that nothing of librdkafka's is held */
@@ -83,9 +85,13 @@ extern bool kafka_handle_is_down(const KafkaHandle *handle);
 extern bool kafka_handle_is_rejected(const KafkaHandle *handle);
 
 /*
- * topic.c: makes this handle read the topic's metadata anew, where it still believes an
- * older number of partitions.
+ * topic.c: makes a producer's handle read the topic's metadata where the session knows
+ * better: when the handle meets the topic first (else the first message can wait a second
+ * for it), and when topics have been made, deleted or grown since.
  */
+extern void kafka_topic_introduce(KafkaHandle *handle, const char *topic);
+
+/* The same, whatever the handle knows. */
 extern void kafka_topic_refresh(KafkaHandle *handle, const char *topic);
 
 /* Counting for helper threads. */

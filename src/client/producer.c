@@ -229,12 +229,13 @@ kafka_producer_target(KafkaProducer *producer, const char *topic, int32 npartiti
 	target->confirmed = palloc(sizeof(int64) * npartitions);
 	for (int32 i = 0; i < npartitions; i++)
 		target->confirmed[i] = KAFKA_UNKNOWN;
-	/* made before the first message: else that one waits up to a second for metadata */
 	target->rkt = rd_kafka_topic_new(producer->handle->rk, topic, NULL);
 	if (target->rkt == NULL)
 		kafka_error_throw(producer->handle, rd_kafka_last_error(), NULL, &place);
+	/* in the list before anything can fail, so that it is destroyed */
 	target->next = producer->targets;
 	producer->targets = target;
+	kafka_topic_introduce(producer->handle, topic);
 	MemoryContextSwitchTo(old);
 	return target;
 }
@@ -376,6 +377,12 @@ throw_failed(KafkaProducer *producer)
 	kafka_error_throw(producer->handle, err, text, &place);
 }
 
+static bool
+is_unknown(rd_kafka_resp_err_t err)
+{
+	return err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+}
+
 /*
  * The cluster has the partition, this handle does not know it yet: the topic has grown, or
  * was made anew, since the handle last asked.
@@ -391,8 +398,7 @@ send_after_refresh(KafkaProducer *producer, KafkaTarget *target, const KafkaMess
 	kafka_topic_refresh(producer->handle, target->topic);
 	kafka_wait_start(&wait, producer->handle, &place, kafka_setting_connect_timeout,
 					 "kafka_fdw.connect_timeout");
-	while ((err = try_send(producer, target, msg, partition)) ==
-		   RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+	while (is_unknown(err = try_send(producer, target, msg, partition)))
 	{
 		/* the answer reaches the topic a moment after the call has it */
 		rd_kafka_poll(producer->handle->rk, 10);
@@ -411,7 +417,7 @@ kafka_producer_send(KafkaProducer *producer, KafkaTarget *target, const KafkaMes
 	KafkaWait	wait;
 
 	err = try_send(producer, target, msg, partition);
-	if (err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION && msg->partition < target->npartitions)
+	if (is_unknown(err))
 		err = send_after_refresh(producer, target, msg, partition);
 	if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 	{

@@ -165,6 +165,9 @@ typedef struct TopicEntry
 
 static HTAB *topic_cache;
 
+/* Counts the times that something about topics turned out to have changed. */
+static uint32 generation;
+
 static HTAB *
 get_topic_cache(void)
 {
@@ -183,6 +186,7 @@ kafka_topic_forget(void)
 	if (topic_cache)
 		hash_destroy(topic_cache);
 	topic_cache = NULL;
+	generation++;
 }
 
 void
@@ -206,6 +210,27 @@ kafka_topic_refresh(KafkaHandle *handle, const char *topic)
 	MetadataJob *self = fetch_metadata(handle, topic);
 
 	kafka_job_drop(&self->job);
+}
+
+void
+kafka_topic_introduce(KafkaHandle *handle, const char *topic)
+{
+	MemoryContext old;
+	ListCell   *lc;
+
+	if (handle->topics_generation != generation)
+	{
+		list_free_deep(handle->topics);
+		handle->topics = NIL;
+		handle->topics_generation = generation;
+	}
+	foreach(lc, handle->topics)
+		if (strcmp((char *) lfirst(lc), topic) == 0)
+			return;
+	kafka_topic_refresh(handle, topic);
+	old = MemoryContextSwitchTo(handle->context);
+	handle->topics = lappend(handle->topics, pstrdup(topic));
+	MemoryContextSwitchTo(old);
 }
 
 static int32
@@ -247,8 +272,13 @@ kafka_topic_partitions(const KafkaOptions *opts, const char *topic, bool missing
 		return entry->npartitions;
 	npartitions = ask_partitions(opts, topic, missing_ok);
 	if (npartitions < 0)
+	{
+		kafka_topic_forget();
 		return npartitions;
+	}
 	entry = hash_search(get_topic_cache(), &key, HASH_ENTER, &found);
+	if (found && entry->npartitions != npartitions)
+		generation++;
 	entry->npartitions = npartitions;
 	entry->asked = GetCurrentTimestamp();
 	return npartitions;

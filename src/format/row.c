@@ -41,6 +41,11 @@ typedef struct MetaColumn
 	KafkaMeta	meta;
 	Oid			type;			/* base type */
 	const char *name;
+	bool		constrained;	/* a domain, or a length: goes through the type's input */
+	int32		typmod;
+	Oid			ioparam;
+	FmgrInfo	input;
+	FmgrInfo	output;			/* of the base type */
 } MetaColumn;
 
 /* The columns of a relation, sorted; shared by both ways. */
@@ -186,6 +191,28 @@ check_key_format(const KafkaOptions *opts, Form_pg_attribute attr)
 }
 
 static void
+prepare_constraint(MetaColumn *column, Form_pg_attribute attr)
+{
+	Oid			function;
+	bool		is_varlena;
+
+	column->typmod = attr->atttypmod;
+	getTypeInputInfo(attr->atttypid, &function, &column->ioparam);
+	fmgr_info(function, &column->input);
+	getTypeOutputInfo(column->type, &function, &is_varlena);
+	fmgr_info(function, &column->output);
+}
+
+/* Lets the column's own type have its say about a value of the base type. */
+static Datum
+constrain(MetaColumn *column, Datum value, bool isnull)
+{
+	char	   *text = isnull ? NULL : OutputFunctionCall(&column->output, value);
+
+	return InputFunctionCall(&column->input, text, column->ioparam, column->typmod);
+}
+
+static void
 add_meta(RowColumns *columns, Form_pg_attribute attr, KafkaMeta meta)
 {
 	MetaColumn *column = &columns->metas[columns->nmetas++];
@@ -197,6 +224,9 @@ add_meta(RowColumns *columns, Form_pg_attribute attr, KafkaMeta meta)
 	column->meta = meta;
 	column->type = getBaseType(attr->atttypid);
 	column->name = pstrdup(NameStr(attr->attname));
+	column->constrained = column->type != attr->atttypid || attr->atttypmod >= 0;
+	if (column->constrained)
+		prepare_constraint(column, attr);
 }
 
 static void
@@ -521,10 +551,13 @@ fill_row(KafkaRowReader *reader, Datum *values, bool *nulls)
 	}
 	for (int i = 0; i < reader->columns.nmetas; i++)
 	{
-		const MetaColumn *column = &reader->columns.metas[i];
+		MetaColumn *column = &reader->columns.metas[i];
+		int			att = column->attnum - 1;
 
 		reader->meta_column = column->name;
-		values[column->attnum - 1] = meta_datum(reader, column, &nulls[column->attnum - 1]);
+		values[att] = meta_datum(reader, column, &nulls[att]);
+		if (column->constrained)
+			values[att] = constrain(column, values[att], nulls[att]);
 	}
 	reader->meta_column = NULL;
 }
