@@ -200,6 +200,7 @@ kafka_consumer_open(const KafkaOptions *opts, const char *topic, const KafkaRang
 	consumer->rkt = rd_kafka_topic_new(consumer->handle->rk, topic, NULL);
 	if (consumer->rkt == NULL)
 		kafka_error_throw(consumer->handle, rd_kafka_last_error(), NULL, &place);
+	kafka_topic_introduce(consumer->handle, topic);
 	consumer->needs_poke = kafka_property_name("fetch.queue.backoff.ms") == NULL;
 	consumer->queue = rd_kafka_queue_new(consumer->handle->rk);
 	for (int i = 0; i < consumer->nscans; i++)

@@ -85,9 +85,9 @@ extern bool kafka_handle_is_down(const KafkaHandle *handle);
 extern bool kafka_handle_is_rejected(const KafkaHandle *handle);
 
 /*
- * topic.c: makes a producer's handle read the topic's metadata where the session knows
- * better: when the handle meets the topic first (else the first message can wait a second
- * for it), and when topics have been made, deleted or grown since.
+ * topic.c: makes a consumer's or producer's handle read the topic's metadata where the
+ * session knows better: when the handle meets the topic first (else the first message that
+ * is sent can wait a second for it), and when topics have been made, deleted or grown since.
  */
 extern void kafka_topic_introduce(KafkaHandle *handle, const char *topic);
 

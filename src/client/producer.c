@@ -94,7 +94,8 @@ on_report(void *owner, const rd_kafka_message_t *rkm)
 			producer->failed = rkm->err;
 			producer->failed_target = target;
 			producer->failed_partition = rkm->partition;
-			strlcpy(producer->failed_text, rd_kafka_message_errstr(rkm), KAFKA_TEXT_SIZE);
+			/* not rd_kafka_message_errstr(): for a message with a value it returns that */
+			strlcpy(producer->failed_text, rd_kafka_err2str(rkm->err), KAFKA_TEXT_SIZE);
 		}
 		return;
 	}

@@ -458,14 +458,19 @@ static char *
 describe(const KafkaBoxes *boxes, bool offsets)
 {
 	KafkaInterval *intervals = palloc(sizeof(KafkaInterval) * Max(boxes->n, 1));
+	int			n = 0;
 
 	for (int i = 0; i < boxes->n; i++)
 	{
-		intervals[i] = offsets ? boxes->boxes[i].offset : boxes->boxes[i].partition;
-		if (!offsets && intervals[i].high >= PG_INT32_MAX)
-			intervals[i].high = PG_INT64_MAX;	/* there is no such partition */
+		KafkaInterval interval = offsets ? boxes->boxes[i].offset : boxes->boxes[i].partition;
+
+		if (!offsets && interval.low > PG_INT32_MAX)
+			continue;			/* there is no such partition */
+		if (!offsets && interval.high >= PG_INT32_MAX)
+			interval.high = PG_INT64_MAX;
+		intervals[n++] = interval;
 	}
-	return describe_intervals(intervals, boxes->n);
+	return describe_intervals(intervals, n);
 }
 
 char *
