@@ -21,7 +21,7 @@
  * Destruction can't fail but could wait for ever if a message were still held, so
  * consumers free theirs before they release a handle.  At exit (before_shmem_exit, when
  * PostgreSQL still works) all handles are destroyed; helper threads that still hold one
- * get a moment, then the process goes without it.
+ * get half a second, then the process goes without them.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,6 +45,8 @@
 
 /* Unused handles that the session keeps. */
 #define MAX_IDLE 8
+/* Longest wait for helper threads when the backend exits. */
+#define EXIT_WAIT_MS 500
 /* Descriptors that a handle needs for itself: wake-up pipes, one connection, a spare. */
 #define DESCRIPTORS_PER_HANDLE 8
 
@@ -88,17 +90,6 @@ kafka_core_drop(KafkaHandleCore *core)
 	free(core);
 }
 
-static int
-core_refs(KafkaHandleCore *core)
-{
-	int			refs;
-
-	pthread_mutex_lock(&core->mutex);
-	refs = core->refs;
-	pthread_mutex_unlock(&core->mutex);
-	return refs;
-}
-
 /* ------------------------------------------------------------------------
  * What is known of the brokers
  * ------------------------------------------------------------------------
@@ -120,15 +111,18 @@ kafka_handle_is_rejected(const KafkaHandle *handle)
 }
 
 /* ------------------------------------------------------------------------
- * Callbacks: called by librdkafka in the backend's thread; they record and return.
+ * Callbacks: called by librdkafka in the backend's thread; they record and return.  A helper
+ * thread that outlives the backend's interest gets here too, and finds no handle.
  * ------------------------------------------------------------------------
  */
 static void
 on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 {
-	KafkaHandle *handle = (KafkaHandle *) opaque;
+	KafkaHandle *handle = ((KafkaHandleCore *) opaque)->handle;
 
 	(void) rk;
+	if (handle == NULL)
+		return;					/* only a helper thread is still at work */
 	if (kafka_handle_is_rejected(handle))
 		return;					/* the outage that follows a refused log-in is no news */
 	/* "1/1 brokers are down" comes last and says least */
@@ -140,10 +134,10 @@ on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 static void
 on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *rkm, void *opaque)
 {
-	KafkaHandle *handle = (KafkaHandle *) opaque;
+	KafkaHandle *handle = ((KafkaHandleCore *) opaque)->handle;
 
 	(void) rk;
-	if (handle->report)
+	if (handle && handle->report)
 		handle->report(handle->owner, rkm);
 }
 
@@ -268,30 +262,21 @@ destroy_handle(KafkaHandle *handle)
 		rd_kafka_purge(handle->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
 					   RD_KAFKA_PURGE_F_NON_BLOCKING);
 	rd_kafka_poll(handle->rk, 0);
+	handle->core->handle = NULL;
 	kafka_core_drop(handle->core);
 	MemoryContextDelete(handle->context);
 }
 
-/* Helper threads that still hold a handle get two seconds at most. */
-static void
-wait_for_helpers(KafkaHandleCore *core)
-{
-	for (int i = 0; i < 200 && core_refs(core) > 1; i++)
-		pg_usleep(10 * 1000);
-}
-
+/* What is under way in helper threads gets a moment; then the process goes without it. */
 static void
 destroy_all(int code, Datum arg)
 {
 	if (handles_pid != MyProcPid)
 		return;
 	while (!dlist_is_empty(&handles))
-	{
-		KafkaHandle *handle = dlist_head_element(KafkaHandle, node, &handles);
-
-		wait_for_helpers(handle->core);
-		destroy_handle(handle);
-	}
+		destroy_handle(dlist_head_element(KafkaHandle, node, &handles));
+	for (int i = 0; i < EXIT_WAIT_MS / 10 && kafka_jobs_running() > 0; i++)
+		pg_usleep(10 * 1000);
 }
 
 void
@@ -435,7 +420,7 @@ is_secret_text(const char *name)
 }
 
 static rd_kafka_conf_t *
-make_conf(List *settings, const char *transactional_id, KafkaHandle *handle)
+make_conf(List *settings, const char *transactional_id, KafkaRole role)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	ListCell   *lc;
@@ -457,9 +442,8 @@ make_conf(List *settings, const char *transactional_id, KafkaHandle *handle)
 	}
 	if (transactional_id)
 		rd_kafka_conf_set(conf, "transactional.id", transactional_id, NULL, 0);
-	rd_kafka_conf_set_opaque(conf, handle);
 	rd_kafka_conf_set_error_cb(conf, on_error);
-	if (is_producer(handle->role))
+	if (is_producer(role))
 		rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
 	return conf;
 }
@@ -483,13 +467,17 @@ start_client(KafkaRole role, rd_kafka_conf_t *conf, char *text, size_t size)
 }
 
 static KafkaHandleCore *
-start_core(KafkaRole role, rd_kafka_conf_t *conf)
+start_core(KafkaHandle *handle, rd_kafka_conf_t *conf)
 {
 	KafkaHandleCore *core = calloc(1, sizeof(KafkaHandleCore));
 	char		text[KAFKA_TEXT_SIZE] = "out of memory";
 
 	if (core)
-		core->rk = start_client(role, conf, text, sizeof(text));
+	{
+		core->handle = handle;
+		rd_kafka_conf_set_opaque(conf, core);
+		core->rk = start_client(handle->role, conf, text, sizeof(text));
+	}
 	if (core == NULL || core->rk == NULL)
 	{
 		free(core);
@@ -540,10 +528,10 @@ make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
 	handle->identity = MemoryContextStrdup(context, identity);
 	if (transactional_id)
 		handle->transactional_id = MemoryContextStrdup(context, transactional_id);
-	conf = make_conf(settings, transactional_id, handle);
+	conf = make_conf(settings, transactional_id, role);
 	require_descriptors(conf);
 	handle->descriptors = DESCRIPTORS_PER_HANDLE;
-	handle->core = start_core(role, conf);
+	handle->core = start_core(handle, conf);
 	handle->rk = handle->core->rk;
 	MemoryContextSetParent(context, TopMemoryContext);	/* from here on it stays */
 	dlist_push_head(&handles, &handle->node);

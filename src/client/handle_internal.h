@@ -31,6 +31,7 @@ typedef struct KafkaHandleCore
 	int			refs;
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *logs;
+	struct KafkaHandle *handle; /* the backend's; NULL once it has let go */
 } KafkaHandleCore;
 
 struct KafkaHandle

@@ -23,6 +23,7 @@
 #include "client/error.h"
 #include "client/producer.h"
 #include "client/sent.h"
+#include "client/topic.h"
 #include "client/wait.h"
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
@@ -33,8 +34,10 @@
 
 /* Reports are looked at after so many messages, so that memory stays bounded. */
 #define SERVE_EVERY 1000
-/* Longest wait for Kafka to abort a transaction whose backend is going. */
-#define EXIT_ABORT_MS 500
+/* Silence after which the cluster is asked whether the topics are still there. */
+#define DOUBT_MS 2000
+/* Longest time that a helper thread tries to abort a transaction. */
+#define ABORT_MS 10000
 
 struct KafkaTarget
 {
@@ -56,8 +59,8 @@ typedef enum TransactionState
 
 struct KafkaProducer
 {
+	const KafkaOptions *opts;	/* the caller's */
 	KafkaHandle *handle;
-	Oid			serverid;
 	KafkaTarget *targets;
 	int64		outstanding;	/* messages without a report */
 	int			unserved;		/* messages since reports were last looked at */
@@ -113,13 +116,45 @@ on_report(void *owner, const rd_kafka_message_t *rkm)
  * ------------------------------------------------------------------------
  */
 static void
+abort_run(KafkaJob *job)
+{
+	rd_kafka_error_t *error = rd_kafka_abort_transaction(job->core->rk, ABORT_MS);
+
+	if (error)
+		rd_kafka_error_destroy(error);
+}
+
+static void
+abort_destroy(KafkaJob *job)
+{
+	free(job);
+}
+
+/*
+ * A transaction that is left open would hold readers up until its time-out, so Kafka is told;
+ * but nobody waits for that: the handle is destroyed when the helper thread is done.  The
+ * next transaction's init_transactions cleans up where this fails.  Never throws: on the way
+ * out of an error, or of the process.
+ */
+static void
+abort_in_background(KafkaHandle *handle)
+{
+	KafkaJob   *job;
+
+	if (kafka_handle_is_down(handle) || rd_kafka_fatal_error(handle->rk, NULL, 0))
+		return;
+	job = kafka_job_try_alloc(sizeof(KafkaJob), abort_run, abort_destroy);
+	if (job && kafka_job_try_start(job, handle))
+		kafka_job_drop(job);
+}
+
+static void
 detach(void *arg)
 {
 	KafkaProducer *producer = (KafkaProducer *) arg;
 
-	/* a backend that is terminated in between leaves nothing that holds readers up */
 	if (producer->transaction == TRANSACTION_OPEN)
-		kafka_producer_abort(producer, EXIT_ABORT_MS);
+		abort_in_background(producer->handle);
 	for (KafkaTarget *target = producer->targets; target; target = target->next)
 		rd_kafka_topic_destroy(target->rkt);
 	producer->targets = NULL;
@@ -202,7 +237,7 @@ kafka_producer_open(const KafkaOptions *opts, bool transactional)
 {
 	KafkaProducer *producer = palloc0(sizeof(KafkaProducer));
 
-	producer->serverid = opts->serverid;
+	producer->opts = opts;
 	producer->context = CurrentMemoryContext;
 	producer->handle = acquire_sound(opts, transactional);
 	producer->handle->owner = producer;
@@ -358,6 +393,20 @@ await_reports(KafkaProducer *producer, KafkaWait *wait, bool everything)
 		kafka_wait_timeout(wait);
 }
 
+static bool
+is_unknown(rd_kafka_resp_err_t err)
+{
+	return err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+}
+
+/* Raises HV00R if a topic is gone: then what is under way would wait for it in vain. */
+static void
+check_topics(KafkaProducer *producer)
+{
+	for (KafkaTarget *target = producer->targets; target; target = target->next)
+		(void) kafka_topic_partitions(producer->opts, target->topic, false, false);
+}
+
 static KAFKA_NORETURN void
 throw_failed(KafkaProducer *producer)
 {
@@ -373,15 +422,11 @@ throw_failed(KafkaProducer *producer)
 		err = rd_kafka_fatal_error(producer->handle->rk, text, sizeof(text));
 	else
 		strlcpy(text, producer->failed_text, sizeof(text));
+	if (is_unknown(err))
+		check_topics(producer);
 	if (err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && kafka_handle_is_down(producer->handle))
 		err = RD_KAFKA_RESP_ERR__TRANSPORT;
 	kafka_error_throw(producer->handle, err, text, &place);
-}
-
-static bool
-is_unknown(rd_kafka_resp_err_t err)
-{
-	return err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
 }
 
 /*
@@ -447,13 +492,21 @@ kafka_producer_flush(KafkaProducer *producer)
 {
 	KafkaPlace	place = {.doing = "could not deliver messages to Kafka"};
 	KafkaWait	wait;
+	bool		doubted = false;
 
 	if (producer->targets)
 		place.topic = producer->targets->topic;
 	kafka_wait_start(&wait, producer->handle, &place, kafka_setting_commit_timeout,
 					 "kafka_fdw.commit_timeout");
 	while (producer->outstanding > 0)
+	{
 		await_reports(producer, &wait, true);
+		if (kafka_wait_elapsed(&wait) > DOUBT_MS && !doubted)
+		{
+			doubted = true;
+			check_topics(producer);
+		}
+	}
 	producer->unserved = 0;
 	if (producer->failed)
 		throw_failed(producer);
@@ -471,7 +524,7 @@ kafka_producer_note_sent(KafkaProducer *producer)
 	for (KafkaTarget *target = producer->targets; target; target = target->next)
 		for (int32 i = 0; i < target->npartitions; i++)
 			if (target->confirmed[i] != KAFKA_UNKNOWN)
-				kafka_sent_note(producer->serverid, target->topic, i, target->confirmed[i]);
+				kafka_sent_note(producer->opts->serverid, target->topic, i, target->confirmed[i]);
 }
 
 /* ------------------------------------------------------------------------
@@ -496,8 +549,6 @@ call_in_slices(KafkaProducer *producer, TransactionCall call, KafkaWait *wait)
 			return error;
 		rd_kafka_error_destroy(error);
 		kafka_wait_check(wait);
-		if (wait->uninterruptible && kafka_wait_elapsed(wait) > wait->limit_ms)
-			return rd_kafka_error_new(RD_KAFKA_RESP_ERR__TIMED_OUT, "gave up waiting");
 	}
 }
 
@@ -587,23 +638,4 @@ kafka_producer_commit(KafkaProducer *producer)
 		kafka_wait_check(&wait);
 	}
 	producer->transaction = TRANSACTION_NONE;
-}
-
-void
-kafka_producer_abort(KafkaProducer *producer, int max_ms)
-{
-	KafkaPlace	place = {.doing = "could not abort the Kafka transaction"};
-	KafkaWait	wait;
-	rd_kafka_error_t *error;
-
-	if (producer->handle == NULL || producer->transaction != TRANSACTION_OPEN ||
-		kafka_handle_is_down(producer->handle))
-		return;
-	kafka_wait_start(&wait, producer->handle, &place, max_ms,
-					 "kafka_fdw.commit_timeout");
-	wait.uninterruptible = true;
-	error = call_in_slices(producer, rd_kafka_abort_transaction, &wait);
-	if (error)
-		rd_kafka_error_destroy(error);
-	producer->transaction = TRANSACTION_UNCLEAN;	/* not reused after an abort */
 }

@@ -71,12 +71,11 @@ extern void kafka_producer_note_sent(KafkaProducer *producer);
 /*
  * Kafka's transaction, for a producer opened as transactional.  begin also does
  * init_transactions where it is still to be done, which fences and cleans up what a
- * predecessor with the same id left.  commit raises 08007 when the outcome is unknown.
- * abort never throws, waits at most max_ms, and lets no interrupt through.
+ * predecessor with the same id left.  commit raises 08007 when the outcome is unknown.  A
+ * producer that is closed in between aborts in the background.
  */
 extern void kafka_producer_begin(KafkaProducer *producer);
 extern void kafka_producer_commit(KafkaProducer *producer);
-extern void kafka_producer_abort(KafkaProducer *producer, int max_ms);
 
 /*
  * The transactional id of this backend for a server and user: bounded in number, stable

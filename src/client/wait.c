@@ -36,7 +36,6 @@ kafka_wait_start(KafkaWait *wait, KafkaHandle *handle, const KafkaPlace *place, 
 	wait->place = *place;
 	wait->limit_ms = limit_ms;
 	wait->setting = setting;
-	wait->uninterruptible = false;
 	kafka_handle_forget_errors(handle);
 	INSTR_TIME_SET_CURRENT(wait->progress);
 }
@@ -80,8 +79,6 @@ void
 kafka_wait_check(KafkaWait *wait)
 {
 	kafka_handle_serve(wait->handle);
-	if (wait->uninterruptible)
-		return;
 	CHECK_FOR_INTERRUPTS();
 	if (kafka_handle_is_rejected(wait->handle))
 		kafka_error_throw(wait->handle, wait->handle->error, wait->handle->error_text,
@@ -93,10 +90,20 @@ kafka_wait_check(KafkaWait *wait)
 void *
 kafka_job_alloc(size_t size, void (*run) (KafkaJob *), void (*destroy) (KafkaJob *))
 {
-	KafkaJob   *job = calloc(1, size);
+	KafkaJob   *job = kafka_job_try_alloc(size, run, destroy);
 
 	if (job == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	return job;
+}
+
+void *
+kafka_job_try_alloc(size_t size, void (*run) (KafkaJob *), void (*destroy) (KafkaJob *))
+{
+	KafkaJob   *job = calloc(1, size);
+
+	if (job == NULL)
+		return NULL;
 	job->run = run;
 	job->destroy = destroy;
 	job->refs = 1;
@@ -123,6 +130,28 @@ kafka_job_drop(KafkaJob *job)
 	job->destroy(job);
 }
 
+static pthread_mutex_t running_mutex = PTHREAD_MUTEX_INITIALIZER;
+static int	running;
+
+static void
+count_running(int change)
+{
+	pthread_mutex_lock(&running_mutex);
+	running += change;
+	pthread_mutex_unlock(&running_mutex);
+}
+
+int
+kafka_jobs_running(void)
+{
+	int			count;
+
+	pthread_mutex_lock(&running_mutex);
+	count = running;
+	pthread_mutex_unlock(&running_mutex);
+	return count;
+}
+
 static void *
 job_main(void *arg)
 {
@@ -138,12 +167,13 @@ job_main(void *arg)
 	(void) written;				/* the reader looks at job->done as well */
 	kafka_job_drop(job);
 	kafka_core_drop(core);
+	count_running(-1);
 	return NULL;
 }
 
-/* Starts the thread with all signals blocked; it holds a reference on job and handle. */
-void
-kafka_job_start(KafkaJob *job, KafkaHandle *handle)
+/* Starts the thread with all signals blocked; an errno, or 0. */
+static int
+start_thread(KafkaJob *job)
 {
 	pthread_t	thread;
 	pthread_attr_t attr;
@@ -151,16 +181,6 @@ kafka_job_start(KafkaJob *job, KafkaHandle *handle)
 	sigset_t	before;
 	int			rc;
 
-	if (pipe(job->pipe) != 0 || fcntl(job->pipe[0], F_SETFL, O_NONBLOCK) != 0)
-	{
-		kafka_job_drop(job);
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not create a pipe for a Kafka request: %m")));
-	}
-	job->core = handle->core;
-	job->refs = 2;
-	kafka_core_hold(job->core);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
@@ -168,15 +188,42 @@ kafka_job_start(KafkaJob *job, KafkaHandle *handle)
 	rc = pthread_create(&thread, &attr, job_main, job);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
-	if (rc == 0)
-		return;
-	kafka_core_drop(job->core);
-	job->refs = 1;
+	return rc;
+}
+
+/* The thread holds a reference on job and handle.  Sets errno where it fails. */
+bool
+kafka_job_try_start(KafkaJob *job, KafkaHandle *handle)
+{
+	int			rc = 0;
+
+	if (pipe(job->pipe) != 0 || fcntl(job->pipe[0], F_SETFL, O_NONBLOCK) != 0)
+		rc = errno;
+	else
+	{
+		job->core = handle->core;
+		job->refs = 2;
+		kafka_core_hold(job->core);
+		count_running(1);
+		rc = start_thread(job);
+		if (rc == 0)
+			return true;
+		count_running(-1);
+		kafka_core_drop(job->core);
+		job->refs = 1;
+	}
 	kafka_job_drop(job);
 	errno = rc;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-			 errmsg("could not start a thread for a Kafka request: %m")));
+	return false;
+}
+
+void
+kafka_job_start(KafkaJob *job, KafkaHandle *handle)
+{
+	if (!kafka_job_try_start(job, handle))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not start a thread for a Kafka request: %m")));
 }
 
 bool

@@ -26,7 +26,6 @@ typedef struct KafkaWait
 	int			limit_ms;
 	const char *setting;		/* the setting or argument that the limit comes from */
 	instr_time	progress;		/* when something last moved */
-	bool		uninterruptible;	/* on clean-up paths: no CHECK_FOR_INTERRUPTS, no throw */
 } KafkaWait;
 
 extern void kafka_wait_start(KafkaWait *wait, KafkaHandle *handle, const KafkaPlace *place,
@@ -82,5 +81,13 @@ extern void kafka_job_drop(KafkaJob *job);
 /* The same in two halves, for a job that nobody waits for. */
 extern void kafka_job_start(KafkaJob *job, KafkaHandle *handle);
 extern bool kafka_job_is_done(KafkaJob *job);
+
+/* For clean-up paths: NULL or false where the others raise; then the job is gone. */
+extern void *kafka_job_try_alloc(size_t size, void (*run) (KafkaJob *),
+								 void (*destroy) (KafkaJob *));
+extern bool kafka_job_try_start(KafkaJob *job, KafkaHandle *handle);
+
+/* Helper threads that are at work in this process. */
+extern int	kafka_jobs_running(void);
 
 #endif							/* KAFKA_WAIT_H */

@@ -31,9 +31,6 @@
 #include "transaction/send.h"
 #include "utils/memutils.h"
 
-/* Longest wait for Kafka to abort after a failed phase 1, in ms. */
-#define ABORT_MS 1000
-
 /* Most that a record's own fields take beside key, value and headers. */
 #define MESSAGE_OVERHEAD 36
 
@@ -343,7 +340,6 @@ abort_groups(void)
 
 		if (group->producer == NULL || group->committed)
 			continue;
-		kafka_producer_abort(group->producer, ABORT_MS);
 		kafka_producer_close(group->producer);
 	}
 }
