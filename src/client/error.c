@@ -126,6 +126,14 @@ kafka_error_is_transient(rd_kafka_resp_err_t err)
 	}
 }
 
+bool
+kafka_error_is_unknown(rd_kafka_resp_err_t err)
+{
+	return err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+		err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+		err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
 /* librdkafka's text, what it says besides, and what the broker connection said last. */
 static char *
 error_detail(KafkaHandle *handle, rd_kafka_resp_err_t err, const char *text,

@@ -40,4 +40,7 @@ extern KAFKA_NORETURN void kafka_error_throw(KafkaHandle *handle, rd_kafka_resp_
 /* True for errors after which the same call may succeed a little later. */
 extern bool kafka_error_is_transient(rd_kafka_resp_err_t err);
 
+/* True if the topic or partition is not known: to the cluster, or only to this handle yet. */
+extern bool kafka_error_is_unknown(rd_kafka_resp_err_t err);
+
 #endif							/* KAFKA_ERROR_H */

@@ -92,7 +92,7 @@ extern bool kafka_handle_is_rejected(const KafkaHandle *handle);
  */
 extern void kafka_topic_introduce(KafkaHandle *handle, const char *topic);
 
-/* The same, whatever the handle knows. */
+/* The same, whatever the handle knows.  Both raise HV00R if the topic does not exist. */
 extern void kafka_topic_refresh(KafkaHandle *handle, const char *topic);
 
 /* Counting for helper threads. */

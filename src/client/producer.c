@@ -393,12 +393,6 @@ await_reports(KafkaProducer *producer, KafkaWait *wait, bool everything)
 		kafka_wait_timeout(wait);
 }
 
-static bool
-is_unknown(rd_kafka_resp_err_t err)
-{
-	return err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
-}
-
 /* Raises HV00R if a topic is gone: then what is under way would wait for it in vain. */
 static void
 check_topics(KafkaProducer *producer)
@@ -422,7 +416,7 @@ throw_failed(KafkaProducer *producer)
 		err = rd_kafka_fatal_error(producer->handle->rk, text, sizeof(text));
 	else
 		strlcpy(text, producer->failed_text, sizeof(text));
-	if (is_unknown(err))
+	if (kafka_error_is_unknown(err))
 		check_topics(producer);
 	if (err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && kafka_handle_is_down(producer->handle))
 		err = RD_KAFKA_RESP_ERR__TRANSPORT;
@@ -444,7 +438,7 @@ send_after_refresh(KafkaProducer *producer, KafkaTarget *target, const KafkaMess
 	kafka_topic_refresh(producer->handle, target->topic);
 	kafka_wait_start(&wait, producer->handle, &place, kafka_setting_connect_timeout,
 					 "kafka_fdw.connect_timeout");
-	while (is_unknown(err = try_send(producer, target, msg, partition)))
+	while (kafka_error_is_unknown(err = try_send(producer, target, msg, partition)))
 	{
 		/* the answer reaches the topic a moment after the call has it */
 		rd_kafka_poll(producer->handle->rk, 10);
@@ -463,7 +457,7 @@ kafka_producer_send(KafkaProducer *producer, KafkaTarget *target, const KafkaMes
 	KafkaWait	wait;
 
 	err = try_send(producer, target, msg, partition);
-	if (is_unknown(err))
+	if (kafka_error_is_unknown(err))
 		err = send_after_refresh(producer, target, msg, partition);
 	if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 	{

@@ -207,9 +207,13 @@ kafka_topic_check_name(const char *topic)
 void
 kafka_topic_refresh(KafkaHandle *handle, const char *topic)
 {
+	KafkaPlace	place = {.doing = "could not read the topic's metadata", .topic = topic};
 	MetadataJob *self = fetch_metadata(handle, topic);
+	rd_kafka_resp_err_t err = self->err;
 
 	kafka_job_drop(&self->job);
+	if (err)
+		kafka_error_throw(handle, err, NULL, &place);
 }
 
 void
@@ -414,27 +418,6 @@ copy_offsets(const OffsetsJob *self, const char *topic, const int32 *partitions,
 	}
 }
 
-static bool
-is_unknown(rd_kafka_resp_err_t err)
-{
-	return err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
-		err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
-		err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-}
-
-/* The handle may remember a topic of that name that is gone; the cluster's word counts. */
-static void
-ask_again(KafkaHandle *handle, const char *topic)
-{
-	KafkaPlace	place = {.doing = "could not read the topic's offsets", .topic = topic};
-	MetadataJob *self = fetch_metadata(handle, topic);
-	rd_kafka_resp_err_t err = self->err;
-
-	kafka_job_drop(&self->job);
-	if (err)
-		kafka_error_throw(handle, err, NULL, &place);
-}
-
 void
 kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind kind,
 					const int32 *partitions, int n, int64 *offsets)
@@ -465,8 +448,9 @@ kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind
 		}
 		place.has_partition = place.partition >= 0;
 		kafka_handle_serve(handle);
-		if (is_unknown(err))
-			ask_again(handle, topic);
+		/* the handle may remember a topic of that name that is gone: the cluster's word counts */
+		if (kafka_error_is_unknown(err))
+			kafka_topic_refresh(handle, topic);
 		else if (!kafka_error_is_transient(err))
 			kafka_error_throw(handle, err, NULL, &place);
 		if (kafka_wait_elapsed(&wait) + KAFKA_SLICE_MS >= kafka_setting_connect_timeout)
