@@ -256,6 +256,7 @@ destroy_handle(KafkaHandle *handle)
 	if (handle->detach)
 		handle->detach(handle->owner);
 	forget_owner(handle);
+	kafka_job_forget_left(handle);
 	for (int i = 0; i < handle->descriptors; i++)
 		ReleaseExternalFD();
 	if (is_producer(handle->role))

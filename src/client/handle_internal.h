@@ -51,6 +51,8 @@ struct KafkaHandle
 	bool		stale;			/* options have changed since */
 	int			descriptors;	/* reserved with PostgreSQL */
 
+	struct KafkaJob *left_behind;	/* a request whose statement was cancelled, or NULL */
+
 	/* what callbacks and the log queue recorded last; read by waits */
 	rd_kafka_resp_err_t error;	/* worst since the last reset */
 	char		error_text[KAFKA_TEXT_SIZE];

@@ -416,7 +416,8 @@ throw_failed(KafkaProducer *producer)
 		err = rd_kafka_fatal_error(producer->handle->rk, text, sizeof(text));
 	else
 		strlcpy(text, producer->failed_text, sizeof(text));
-	if (kafka_error_is_unknown(err))
+	/* a broker that holds none of the topic's partitions any more is "destroyed" */
+	if (kafka_error_is_unknown(err) || err == RD_KAFKA_RESP_ERR__DESTROY)
 		check_topics(producer);
 	if (err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && kafka_handle_is_down(producer->handle))
 		err = RD_KAFKA_RESP_ERR__TRANSPORT;

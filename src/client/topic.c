@@ -116,6 +116,7 @@ fetch_metadata(KafkaHandle *handle, const char *topic)
 
 	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + REPLY_GRACE_MS,
 					 "kafka_fdw.connect_timeout");
+	wait.connecting = true;
 	for (;;)
 	{
 		MetadataJob *self = kafka_job_alloc(sizeof(MetadataJob), metadata_run,
@@ -430,6 +431,7 @@ kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind
 		return;
 	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + REPLY_GRACE_MS,
 					 "kafka_fdw.connect_timeout");
+	wait.connecting = true;
 	for (;;)
 	{
 		int			left = kafka_setting_connect_timeout - kafka_wait_elapsed(&wait);

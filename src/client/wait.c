@@ -36,6 +36,7 @@ kafka_wait_start(KafkaWait *wait, KafkaHandle *handle, const KafkaPlace *place, 
 	wait->place = *place;
 	wait->limit_ms = limit_ms;
 	wait->setting = setting;
+	wait->connecting = false;
 	kafka_handle_forget_errors(handle);
 	INSTR_TIME_SET_CURRENT(wait->progress);
 }
@@ -61,7 +62,7 @@ kafka_wait_timeout(KafkaWait *wait)
 {
 	KafkaHandle *handle = wait->handle;
 
-	if (kafka_handle_is_down(handle))
+	if (kafka_handle_is_down(handle) || wait->connecting)
 		kafka_error_throw(handle, RD_KAFKA_RESP_ERR__TRANSPORT, handle->error_text,
 						  &wait->place);
 	ereport(ERROR,
@@ -237,26 +238,60 @@ kafka_job_is_done(KafkaJob *job)
 	return done;
 }
 
+static void
+await_job(KafkaJob *job, KafkaWait *wait)
+{
+	while (!kafka_job_is_done(job))
+	{
+		(void) WaitLatchOrSocket(MyLatch,
+								 WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT |
+								 WL_EXIT_ON_PM_DEATH,
+								 job->pipe[0], KAFKA_SLICE_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		if (!kafka_job_is_done(job))
+			kafka_wait_check(wait);
+	}
+}
+
+void
+kafka_job_forget_left(KafkaHandle *handle)
+{
+	if (handle->left_behind)
+		kafka_job_drop(handle->left_behind);
+	handle->left_behind = NULL;
+}
+
+/* Throws; the job has not been started yet and is the caller's to drop. */
+static void
+await_left_behind(KafkaWait *wait)
+{
+	if (wait->handle->left_behind == NULL)
+		return;
+	await_job(wait->handle->left_behind, wait);
+	kafka_job_forget_left(wait->handle);
+}
+
 void
 kafka_job_wait(KafkaJob *job, KafkaWait *wait)
 {
-	kafka_job_start(job, wait->handle);
 	PG_TRY();
 	{
-		while (!kafka_job_is_done(job))
-		{
-			(void) WaitLatchOrSocket(MyLatch,
-									 WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT |
-									 WL_EXIT_ON_PM_DEATH,
-									 job->pipe[0], KAFKA_SLICE_MS, PG_WAIT_EXTENSION);
-			ResetLatch(MyLatch);
-			if (!kafka_job_is_done(job))
-				kafka_wait_check(wait);
-		}
+		await_left_behind(wait);
 	}
 	PG_CATCH();
 	{
 		kafka_job_drop(job);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	kafka_job_start(job, wait->handle);
+	PG_TRY();
+	{
+		await_job(job, wait);
+	}
+	PG_CATCH();
+	{
+		wait->handle->left_behind = job;
 		PG_RE_THROW();
 	}
 	PG_END_TRY();

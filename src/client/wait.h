@@ -24,6 +24,7 @@ typedef struct KafkaWait
 	KafkaHandle *handle;
 	KafkaPlace	place;			/* for the error */
 	int			limit_ms;
+	bool		connecting;		/* its time limit means that no broker was reached */
 	const char *setting;		/* the setting or argument that the limit comes from */
 	instr_time	progress;		/* when something last moved */
 } KafkaWait;
@@ -50,7 +51,9 @@ extern KAFKA_NORETURN void kafka_wait_timeout(KafkaWait *wait);
 /*
  * A blocking call of librdkafka that starts over with each call and so can't be sliced
  * (metadata, offsets_for_times): it runs whole in a thread of its own, with all signals
- * blocked, while the backend waits on its latch.
+ * blocked, while the backend waits on its latch.  A handle has one such request at a time: if
+ * a statement was cancelled, the next one first waits for what it left behind, so that
+ * threads do not pile up.
  *
  * The caller embeds KafkaJob at the start of a malloc'd struct.  run() may use only what
  * is in that struct and the core's handle.  If the backend leaves by an interrupt the
@@ -86,6 +89,9 @@ extern bool kafka_job_is_done(KafkaJob *job);
 extern void *kafka_job_try_alloc(size_t size, void (*run) (KafkaJob *),
 								 void (*destroy) (KafkaJob *));
 extern bool kafka_job_try_start(KafkaJob *job, KafkaHandle *handle);
+
+/* Lets go of what a cancelled statement left behind; the handle is going. */
+extern void kafka_job_forget_left(KafkaHandle *handle);
 
 /* Helper threads that are at work in this process. */
 extern int	kafka_jobs_running(void);
