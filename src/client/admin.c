@@ -94,6 +94,7 @@ await_metadata(const KafkaOptions *opts, const char *topic, int partitions, int 
 	{
 		int32		found = kafka_topic_partitions(opts, topic, true, false);
 
+		wait.handle = kafka_handle_admin(opts); /* an invalidation may have replaced it */
 		if (partitions < 0 ? found < 0 : found > 0 && found >= partitions)
 			return;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 10,
@@ -215,6 +216,18 @@ request_delete(KafkaHandle *handle, char **topics, int n, const KafkaPlace *plac
 	rd_kafka_DeleteTopic_destroy_array(requests, n);
 	rd_kafka_AdminOptions_destroy(options);
 	return await_event(handle, queue, place, kafka_setting_connect_timeout);
+}
+
+void
+kafka_admin_delete_unwatched(const KafkaOptions *opts, const char *topic)
+{
+	KafkaHandle *handle = kafka_handle_admin(opts);
+	rd_kafka_DeleteTopic_t *request = rd_kafka_DeleteTopic_new(topic);
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(handle->rk);
+
+	rd_kafka_DeleteTopics(handle->rk, &request, 1, NULL, queue);
+	rd_kafka_queue_destroy(queue);
+	rd_kafka_DeleteTopic_destroy(request);
 }
 
 void

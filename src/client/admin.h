@@ -40,4 +40,7 @@ extern bool kafka_admin_create_topic(const KafkaOptions *opts, const KafkaNewTop
 extern void kafka_admin_delete_topics(const KafkaOptions *opts, char **topics, int n,
 									  char **errors, int *sqlstates);
 
+/* Asks for a topic to be deleted and does not wait: on the way out of a cancelled call. */
+extern void kafka_admin_delete_unwatched(const KafkaOptions *opts, const char *topic);
+
 #endif							/* KAFKA_ADMIN_H */

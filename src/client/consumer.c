@@ -344,6 +344,18 @@ check_reachable(KafkaConsumer *consumer)
 	}
 }
 
+static int
+take_batch(KafkaConsumer *consumer, int timeout_ms, int max)
+{
+	KafkaPlace	place = {.doing = "could not read from Kafka", .topic = consumer->topic};
+	ssize_t		n = rd_kafka_consume_batch_queue(consumer->queue, timeout_ms, consumer->batch,
+												 max);
+
+	if (n < 0)
+		kafka_error_throw(consumer->handle, rd_kafka_last_error(), NULL, &place);
+	return (int) n;
+}
+
 static void
 wait_for_batch(KafkaConsumer *consumer)
 {
@@ -358,9 +370,8 @@ wait_for_batch(KafkaConsumer *consumer)
 	for (;;)
 	{
 		/* with a time-out this call waits for a full array: so one message, then the rest */
-		consumer->nbatch = rd_kafka_consume_batch_queue(consumer->queue, KAFKA_SLICE_MS,
-														consumer->batch, 1);
-		if (consumer->nbatch != 0)
+		consumer->nbatch = take_batch(consumer, KAFKA_SLICE_MS, 1);
+		if (consumer->nbatch > 0)
 			break;
 		kafka_wait_check(&wait);
 		if (kafka_wait_elapsed(&wait) > DOUBT_MS)
@@ -435,17 +446,11 @@ poke_if_half_empty(KafkaConsumer *consumer)
 static void
 fetch_batch(KafkaConsumer *consumer)
 {
-	KafkaPlace	place = {.doing = "could not read from Kafka", .topic = consumer->topic};
-	ssize_t		n;
-
 	free_batch(consumer);
-	n = rd_kafka_consume_batch_queue(consumer->queue, 0, consumer->batch, BATCH_SIZE);
-	if (n < 0)
-		kafka_error_throw(consumer->handle, rd_kafka_last_error(), NULL, &place);
-	consumer->nbatch = (int) n;
+	consumer->nbatch = take_batch(consumer, 0, BATCH_SIZE);
 	kafka_handle_serve(consumer->handle);
 	poke_if_half_empty(consumer);
-	if (n == 0)
+	if (consumer->nbatch == 0)
 		wait_for_batch(consumer);
 	kafka_handle_succeeded(consumer->handle);
 }

@@ -8,9 +8,10 @@
  *
  * Threads.  librdkafka's threads never see a signal (all are blocked while they are
  * started, and they block them again themselves) and never run PostgreSQL's code: logs go
- * to a queue, errors and delivery reports to callbacks that librdkafka calls from the
- * backend's own thread, inside rd_kafka_poll() or rd_kafka_flush().  Those callbacks only
- * record; whoever waits raises afterwards.
+ * to a queue, errors and delivery reports to callbacks that librdkafka calls inside
+ * rd_kafka_poll() or rd_kafka_flush(): in the backend's own thread, or, when the backend has
+ * let go of the handle, in the helper thread that aborts its transaction.  The callbacks only
+ * record, and in a helper thread not even that; whoever waits raises afterwards.
  *
  * Life.  Handles live in a list of the session, found again by an identity made of all
  * their properties, so that a changed option makes a new handle.  A handle is used by one
@@ -115,14 +116,27 @@ kafka_handle_is_rejected(const KafkaHandle *handle)
  * thread that outlives the backend's interest gets here too, and finds no handle.
  * ------------------------------------------------------------------------
  */
+/* NULL once the backend has let go: then only a helper thread is still at work. */
+static KafkaHandle *
+backends_handle(void *opaque)
+{
+	KafkaHandleCore *core = (KafkaHandleCore *) opaque;
+	KafkaHandle *handle;
+
+	pthread_mutex_lock(&core->mutex);
+	handle = core->handle;
+	pthread_mutex_unlock(&core->mutex);
+	return handle;
+}
+
 static void
 on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 {
-	KafkaHandle *handle = ((KafkaHandleCore *) opaque)->handle;
+	KafkaHandle *handle = backends_handle(opaque);
 
 	(void) rk;
 	if (handle == NULL)
-		return;					/* only a helper thread is still at work */
+		return;
 	if (kafka_handle_is_rejected(handle))
 		return;					/* the outage that follows a refused log-in is no news */
 	/* "1/1 brokers are down" comes last and says least */
@@ -134,7 +148,7 @@ on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 static void
 on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *rkm, void *opaque)
 {
-	KafkaHandle *handle = ((KafkaHandleCore *) opaque)->handle;
+	KafkaHandle *handle = backends_handle(opaque);
 
 	(void) rk;
 	if (handle && handle->report)
@@ -253,6 +267,10 @@ static void
 destroy_handle(KafkaHandle *handle)
 {
 	dlist_delete(&handle->node);
+	/* before detach, which may start a helper thread that calls the callbacks */
+	pthread_mutex_lock(&handle->core->mutex);
+	handle->core->handle = NULL;
+	pthread_mutex_unlock(&handle->core->mutex);
 	if (handle->detach)
 		handle->detach(handle->owner);
 	forget_owner(handle);
@@ -263,7 +281,6 @@ destroy_handle(KafkaHandle *handle)
 		rd_kafka_purge(handle->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
 					   RD_KAFKA_PURGE_F_NON_BLOCKING);
 	rd_kafka_poll(handle->rk, 0);
-	handle->core->handle = NULL;
 	kafka_core_drop(handle->core);
 	MemoryContextDelete(handle->context);
 }
@@ -475,6 +492,7 @@ start_core(KafkaHandle *handle, rd_kafka_conf_t *conf)
 
 	if (core)
 	{
+		pthread_mutex_init(&core->mutex, NULL);
 		core->handle = handle;
 		rd_kafka_conf_set_opaque(conf, core);
 		core->rk = start_client(handle->role, conf, text, sizeof(text));
@@ -490,7 +508,6 @@ start_core(KafkaHandle *handle, rd_kafka_conf_t *conf)
 				 errmsg("could not start a Kafka client with these options"),
 				 errdetail("librdkafka says: %s", text)));
 	}
-	pthread_mutex_init(&core->mutex, NULL);
 	core->refs = 1;
 	core->logs = rd_kafka_queue_new(core->rk);
 	rd_kafka_set_log_queue(core->rk, core->logs);

@@ -4,8 +4,8 @@
  *	  Sending messages and seeing that they arrived.
  *
  * Layer 1.  Every message has a delivery report; librdkafka calls on_report() for it in
- * the backend's own thread, inside rd_kafka_poll() and rd_kafka_flush().  The callback
- * only counts and remembers; kafka_producer_flush() raises what went wrong.
+ * the backend's own thread, inside rd_kafka_poll() and rd_kafka_flush() (handle.c sees to
+ * that).  The callback only counts and remembers; kafka_producer_flush() raises what went wrong.
  *
  * Transactions.  init, commit and abort resume where they were, so they are called in
  * slices with interrupts looked at in between.  After anything but a clean commit the
@@ -568,8 +568,9 @@ init_transactions(KafkaProducer *producer)
 	KafkaWait	wait;
 	rd_kafka_error_t *error;
 
-	kafka_wait_start(&wait, producer->handle, &place, kafka_setting_commit_timeout,
-					 "kafka_fdw.commit_timeout");
+	kafka_wait_start(&wait, producer->handle, &place, kafka_setting_connect_timeout,
+					 "kafka_fdw.connect_timeout");
+	wait.connecting = true;
 	error = call_in_slices(producer, rd_kafka_init_transactions, &wait);
 	if (error)
 		throw_transaction_error(producer, error, &place);

@@ -124,7 +124,7 @@ static const RuledProperty property_rules[] = {
 
 	/* known and harmless */
 	{"acks", RULE_OPEN},
-	{"allow.auto.create.topics", RULE_OPEN},
+	{"allow.auto.create.topics", RULE_OWNED},
 	{"api.version.fallback.ms", RULE_OPEN},
 	{"api.version.request", RULE_OPEN},
 	{"api.version.request.timeout.ms", RULE_OPEN},
@@ -244,7 +244,7 @@ rule_of(const char *name)
 	if (ends_with(name, "_cb") || strncmp(name, "test.mock.", 10) == 0)
 		return RULE_OWNED;
 	if (ends_with(name, ".password") || ends_with(name, ".secret") ||
-		ends_with(name, ".passphrase"))
+		ends_with(name, ".passphrase") || ends_with(name, "key.pem"))
 		return RULE_SECRET;
 	return RULE_PROGRAM;		/* unknown to this version: the most careful rule */
 }
@@ -638,13 +638,13 @@ put_fixed(List **settings, KafkaRole role)
 	snprintf(level, sizeof(level), "%d", Max(kafka_setting_log_broker_messages, 3));
 	put_setting(settings, "log_level", level);
 	put_setting(settings, "log.queue", "true");
+	/* a topic that is missing is an error, whatever the broker would make of it */
+	put_setting(settings, "allow.auto.create.topics", "false");
 	switch (role)
 	{
 		case KAFKA_ROLE_ADMIN:
-			put_setting(settings, "allow.auto.create.topics", "false");
 			break;
 		case KAFKA_ROLE_CONSUMER:
-			put_setting(settings, "allow.auto.create.topics", "false");
 			put_setting(settings, "auto.offset.reset", "error");
 			put_setting(settings, "enable.auto.commit", "false");
 			put_setting(settings, "enable.auto.offset.store", "false");

@@ -54,7 +54,7 @@ extern void kafka_topic_offsets(const KafkaOptions *opts, const char *topic,
 								KafkaOffsetKind kind, const int32 *partitions, int n,
 								int64 *offsets);
 
-/* Name and id of the cluster's controller and number of brokers, for kafka.check(). */
+/* What kafka.check() tells of a cluster: brokers, topics, librdkafka's version; palloc'd. */
 extern char *kafka_cluster_describe(const KafkaOptions *opts);
 
 #endif							/* KAFKA_TOPIC_H */

@@ -109,8 +109,8 @@ show_receipt(KafkaModify *modify, ResultRelInfo *rinfo, TupleTableSlot *slot)
 	receipt = kafka_sender_receipt(modify->sender);
 	if (receipt == NULL)
 		return;
-	values = palloc(sizeof(Datum) * desc->natts);
-	nulls = palloc(sizeof(bool) * desc->natts);
+	values = MemoryContextAlloc(modify->row_context, sizeof(Datum) * desc->natts);
+	nulls = MemoryContextAlloc(modify->row_context, sizeof(bool) * desc->natts);
 	memcpy(values, slot->tts_values, sizeof(Datum) * desc->natts);
 	memcpy(nulls, slot->tts_isnull, sizeof(bool) * desc->natts);
 	kafka_row_set_receipt(modify->writer, receipt->partition, receipt->offset,

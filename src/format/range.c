@@ -51,7 +51,8 @@ make_boxes(int n)
 	KafkaBoxes	result;
 
 	result.n = n;
-	result.boxes = palloc(sizeof(KafkaBox) * Max(n, 1));
+	result.max = Max(n, 1);
+	result.boxes = palloc(sizeof(KafkaBox) * result.max);
 	return result;
 }
 
@@ -73,6 +74,7 @@ intersect_intervals(KafkaInterval a, KafkaInterval b, KafkaInterval *result)
 	return result->low <= result->high;
 }
 
+/* Both are used up. */
 static KafkaBoxes
 intersect_boxes(KafkaBoxes a, KafkaBoxes b)
 {
@@ -92,20 +94,26 @@ intersect_boxes(KafkaBoxes a, KafkaBoxes b)
 				intersect_intervals(a.boxes[i].offset, b.boxes[j].offset, &box->offset))
 				result.n++;
 		}
+	pfree(a.boxes);
+	pfree(b.boxes);
 	return result;
 }
 
+/* The same; b's boxes are appended to a's. */
 static KafkaBoxes
 unite_boxes(KafkaBoxes a, KafkaBoxes b)
 {
-	KafkaBoxes	result;
-
 	if (a.n + b.n > MAX_BOXES)
 		return all_boxes();
-	result = make_boxes(a.n + b.n);
-	memcpy(result.boxes, a.boxes, sizeof(KafkaBox) * a.n);
-	memcpy(result.boxes + a.n, b.boxes, sizeof(KafkaBox) * b.n);
-	return result;
+	if (a.n + b.n > a.max)
+	{
+		a.max = Max(a.max * 2, a.n + b.n);
+		a.boxes = repalloc(a.boxes, sizeof(KafkaBox) * a.max);
+	}
+	memcpy(a.boxes + a.n, b.boxes, sizeof(KafkaBox) * b.n);
+	a.n += b.n;
+	pfree(b.boxes);
+	return a;
 }
 
 /* ------------------------------------------------------------------------
@@ -292,8 +300,6 @@ from_bool(BoolExpr *expr, const RangeContext *context)
 static KafkaBoxes
 from_expr(Node *node, const RangeContext *context)
 {
-	KafkaBoxes	none = {0};
-
 	switch (nodeTag(node))
 	{
 		case T_OpExpr:
@@ -307,7 +313,7 @@ from_expr(Node *node, const RangeContext *context)
 		case T_Const:
 			/* WHERE false */
 			if (((Const *) node)->constisnull || !DatumGetBool(((Const *) node)->constvalue))
-				return none;
+				return make_boxes(0);
 			return all_boxes();
 		default:
 			return all_boxes();

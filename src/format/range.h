@@ -34,6 +34,7 @@ typedef struct KafkaBox
 typedef struct KafkaBoxes
 {
 	int			n;
+	int			max;			/* there is room for */
 	KafkaBox   *boxes;
 } KafkaBoxes;
 

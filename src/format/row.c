@@ -72,6 +72,8 @@ struct KafkaRowReader
 	const KafkaMessage *msg;
 	const char *error;			/* why it could not be decoded */
 	const char *meta_column;	/* the column with a meta that is being filled */
+	Datum	   *values;			/* of the row, by attribute */
+	bool	   *nulls;
 	Datum	   *field_values;
 	bool	   *field_nulls;
 };
@@ -140,7 +142,7 @@ kafka_timestamp_datum(int64 ms)
 	int64		epoch_ms = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000;
 	TimestampTz result;
 
-	if (ms > PG_INT64_MAX / 1000 + epoch_ms || ms < PG_INT64_MIN / 1000 ||
+	if (ms > PG_INT64_MAX / 1000 + epoch_ms || ms < PG_INT64_MIN / 1000 + epoch_ms ||
 		!IS_VALID_TIMESTAMP((result = (ms - epoch_ms) * 1000)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
@@ -358,83 +360,6 @@ error_context(void *arg)
 				   reader->msg->offset);
 }
 
-/* Only data errors belong to the message; a cancel or a full disk does not. */
-static bool
-is_data_error(int sqlstate)
-{
-	int			category = ERRCODE_TO_CATEGORY(sqlstate);
-
-	return category == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) ||
-		category == ERRCODE_TO_CATEGORY(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION);
-}
-
-static void
-decode_value(void *arg)
-{
-	KafkaRowReader *reader = (KafkaRowReader *) arg;
-	int			nestlevel = kafka_text_settings_begin();
-
-	reader->columns.format->decode(reader->decoder, reader->msg->value, reader->field_values,
-								   reader->field_nulls);
-	kafka_text_settings_end(nestlevel);
-}
-
-static KafkaBytes
-column_source(const MetaColumn *column, const KafkaMessage *msg)
-{
-	return column->meta == KAFKA_META_KEY ? msg->key : msg->value;
-}
-
-/* A text column needs text. */
-static bool
-is_readable(const KafkaRowReader *reader, const MetaColumn *column, KafkaBytes bytes)
-{
-	return column->type == BYTEAOID || bytes.data == NULL ||
-		pg_verify_mbstr(reader->columns.set.encoding, bytes.data, (int) bytes.len, true);
-}
-
-/* Where errors are caught, a key or raw value that is no text makes the message junk too. */
-static void
-judge_metas(KafkaRowReader *reader)
-{
-	for (int i = 0; i < reader->columns.nmetas; i++)
-	{
-		const MetaColumn *column = &reader->columns.metas[i];
-		bool		is_key = column->meta == KAFKA_META_KEY;
-
-		if ((is_key || column->meta == KAFKA_META_VALUE) && reader->error == NULL &&
-			!is_readable(reader, column, column_source(column, reader->msg)))
-			reader->error = psprintf("%s is not valid text in encoding \"%s\"",
-									 is_key ? "key" : "value",
-									 pg_encoding_to_char(reader->columns.set.encoding));
-	}
-}
-
-static void
-decode_fields(KafkaRowReader *reader)
-{
-	KafkaFieldSet *set = &reader->columns.set;
-	ErrorData  *error = NULL;
-
-	memset(reader->field_nulls, true, sizeof(bool) * set->nfields);
-	reader->error = NULL;
-	reader->meta_column = NULL;
-	set->current = NULL;
-	if (!reader->catches)
-	{
-		if (reader->any_needed && reader->msg->value.data)
-			decode_value(reader);
-		return;
-	}
-	if (reader->any_needed && reader->msg->value.data)
-		error = kafka_attempt(decode_value, reader, is_data_error);
-	if (error)
-		reader->error = error->message;
-	judge_metas(reader);
-	if (reader->error)
-		memset(reader->field_nulls, true, sizeof(bool) * set->nfields);
-}
-
 /* Bytes as text or bytea; NULL for Kafka's null. */
 static Datum
 bytes_datum(KafkaBytes bytes, Oid type, int encoding, bool *isnull)
@@ -509,10 +434,9 @@ meta_datum(KafkaRowReader *reader, const MetaColumn *column, bool *isnull)
 		case KAFKA_META_TIMESTAMP_TYPE:
 			return timestamp_type_datum(msg->timestamp_type, isnull);
 		case KAFKA_META_KEY:
+			return bytes_datum(msg->key, column->type, encoding, isnull);
 		case KAFKA_META_VALUE:
-			if (reader->error && !is_readable(reader, column, column_source(column, msg)))
-				break;
-			return bytes_datum(column_source(column, msg), column->type, encoding, isnull);
+			return bytes_datum(msg->value, column->type, encoding, isnull);
 		case KAFKA_META_HEADERS:
 			return headers_datum(msg, column->type, isnull);
 		case KAFKA_META_LEADER_EPOCH:
@@ -535,48 +459,133 @@ meta_datum(KafkaRowReader *reader, const MetaColumn *column, bool *isnull)
 	return (Datum) 0;
 }
 
-/* Scatters the fields' values and the metas over the row. */
+static bool
+is_junk(const MetaColumn *column)
+{
+	return column->meta == KAFKA_META_JUNK || column->meta == KAFKA_META_JUNK_ERROR;
+}
+
 static void
-fill_row(KafkaRowReader *reader, Datum *values, bool *nulls)
+fill_meta(KafkaRowReader *reader, MetaColumn *column)
+{
+	int			att = column->attnum - 1;
+
+	reader->meta_column = column->name;
+	reader->values[att] = meta_datum(reader, column, &reader->nulls[att]);
+	if (column->constrained)
+		reader->values[att] = constrain(column, reader->values[att], reader->nulls[att]);
+	reader->meta_column = NULL;
+}
+
+/* Scatters the fields' values over the row. */
+static void
+fill_fields(KafkaRowReader *reader)
 {
 	KafkaFieldSet *set = &reader->columns.set;
 
-	memset(nulls, true, sizeof(bool) * reader->columns.natts);
 	for (int i = 0; i < set->nfields; i++)
 	{
 		int			att = set->fields[i].attnum - 1;
 
-		nulls[att] = reader->field_nulls[i];
-		values[att] = reader->field_values[i];
+		reader->nulls[att] = reader->field_nulls[i];
+		reader->values[att] = reader->field_values[i];
 	}
+}
+
+/* Everything that an odd message can make fail. */
+static void
+fill_row(void *arg)
+{
+	KafkaRowReader *reader = (KafkaRowReader *) arg;
+	int			nestlevel = kafka_text_settings_begin();
+
+	memset(reader->field_nulls, true, sizeof(bool) * reader->columns.set.nfields);
+	if (reader->any_needed && reader->msg->value.data)
+		reader->columns.format->decode(reader->decoder, reader->msg->value,
+									   reader->field_values, reader->field_nulls);
+	fill_fields(reader);
+	for (int i = 0; i < reader->columns.nmetas; i++)
+		if (!is_junk(&reader->columns.metas[i]))
+			fill_meta(reader, &reader->columns.metas[i]);
+	kafka_text_settings_end(nestlevel);
+}
+
+/* Only data errors belong to the message; a cancel or a full disk does not. */
+static bool
+is_data_error(int sqlstate)
+{
+	int			category = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return category == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) ||
+		category == ERRCODE_TO_CATEGORY(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION);
+}
+
+typedef struct MetaAttempt
+{
+	KafkaRowReader *reader;
+	MetaColumn *column;
+} MetaAttempt;
+
+static void
+fill_meta_attempt(void *arg)
+{
+	fill_meta(((MetaAttempt *) arg)->reader, ((MetaAttempt *) arg)->column);
+}
+
+/* Of a message that failed, each meta that can be had; the others are NULL. */
+static void
+fill_junk_row(KafkaRowReader *reader)
+{
+	memset(reader->nulls, true, sizeof(bool) * reader->columns.natts);
 	for (int i = 0; i < reader->columns.nmetas; i++)
 	{
-		MetaColumn *column = &reader->columns.metas[i];
-		int			att = column->attnum - 1;
+		MetaAttempt attempt = {.reader = reader, .column = &reader->columns.metas[i]};
 
-		reader->meta_column = column->name;
-		values[att] = meta_datum(reader, column, &nulls[att]);
-		if (column->constrained)
-			values[att] = constrain(column, values[att], nulls[att]);
+		if (!is_junk(attempt.column) &&
+			kafka_attempt(fill_meta_attempt, &attempt, is_data_error))
+			reader->nulls[attempt.column->attnum - 1] = true;
 	}
-	reader->meta_column = NULL;
+}
+
+static void
+fill_row_or_judge(KafkaRowReader *reader)
+{
+	ErrorData  *error;
+
+	if (!reader->catches || (!reader->any_needed && reader->columns.nmetas == 0))
+	{
+		fill_row(reader);
+		return;
+	}
+	error = kafka_attempt(fill_row, reader, is_data_error);
+	if (error == NULL)
+		return;
+	reader->error = error->message;
+	reader->columns.set.current = NULL;
+	if (reader->columns.opts->on_error != KAFKA_ON_ERROR_SKIP)
+		fill_junk_row(reader);
 }
 
 bool
 kafka_row_read(KafkaRowReader *reader, const KafkaMessage *msg, Datum *values, bool *nulls)
 {
 	ErrorContextCallback callback = {.callback = error_context, .arg = reader};
-	bool		keep;
 
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	reader->msg = msg;
-	decode_fields(reader);
-	keep = reader->error == NULL || reader->columns.opts->on_error != KAFKA_ON_ERROR_SKIP;
-	if (keep)
-		fill_row(reader, values, nulls);
+	reader->values = values;
+	reader->nulls = nulls;
+	reader->error = NULL;
+	reader->meta_column = NULL;
+	reader->columns.set.current = NULL;
+	memset(nulls, true, sizeof(bool) * reader->columns.natts);
+	fill_row_or_judge(reader);
+	for (int i = 0; i < reader->columns.nmetas; i++)
+		if (is_junk(&reader->columns.metas[i]))
+			fill_meta(reader, &reader->columns.metas[i]);
 	error_context_stack = callback.previous;
-	return keep;
+	return reader->error == NULL || reader->columns.opts->on_error != KAFKA_ON_ERROR_SKIP;
 }
 
 /* ------------------------------------------------------------------------

@@ -33,13 +33,14 @@ kafka_attempt(void (*run) (void *arg), void *arg, bool (*catches) (int sqlstate)
 	{
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (!catches(error->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
+	/* only now: the subtransaction must be closed on this way, too */
+	if (error && !catches(error->sqlerrcode))
+		ReThrowError(error);
 	return error;
 }

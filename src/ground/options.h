@@ -184,7 +184,7 @@ extern const char *kafka_option_word(const struct config_enum_entry *values, int
 /* True for a foreign-data wrapper that has our handler. */
 extern bool kafka_is_our_wrapper(Oid fdwid);
 
-/* True if the list of DefElem holds an option of that name (brokers = bootstrap_servers). */
+/* True if the list of DefElem holds an option of exactly that name. */
 extern bool kafka_options_have(List *defelems, const char *name);
 
 /*

@@ -25,6 +25,7 @@
 #include "sql/common.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -214,6 +215,8 @@ run_step(Check *check, const char *name, CheckStep run)
 	instr_time	end;
 	StepCall	call = {.run = run, .check = check};
 	ErrorData  *error;
+	MemoryContext context;
+	MemoryContext old;
 
 	if (check->failed)
 	{
@@ -221,12 +224,17 @@ run_step(Check *check, const char *name, CheckStep run)
 		return;
 	}
 	INSTR_TIME_SET_CURRENT(begin);
+	context = AllocSetContextCreate(CurrentMemoryContext, "kafka.check step",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
 	error = kafka_attempt(call_step, &call, is_finding);
+	MemoryContextSwitchTo(old);
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, begin);
 	put_step(check, name, true, error == NULL, INSTR_TIME_GET_MILLISEC(end),
 			 error ? failure_text(error) : call.detail);
 	check->failed = error != NULL;
+	MemoryContextDelete(context);	/* closes what a failed step has left open */
 }
 
 /* The topic goes, whatever happened before. */
@@ -255,10 +263,20 @@ kafka_check(PG_FUNCTION_ARGS)
 	run_step(&check, "connect", step_connect);
 	if (!write)
 		return (Datum) 0;
-	run_step(&check, "create_topic", step_create_topic);
-	run_step(&check, "produce", step_produce);
-	run_step(&check, "fetch", step_fetch);
-	run_step(&check, "transaction", step_transaction);
-	clean_up(&check);
+	PG_TRY();
+	{
+		run_step(&check, "create_topic", step_create_topic);
+		run_step(&check, "produce", step_produce);
+		run_step(&check, "fetch", step_fetch);
+		run_step(&check, "transaction", step_transaction);
+		clean_up(&check);
+	}
+	PG_CATCH();
+	{
+		if (check.topic_made)
+			kafka_admin_delete_unwatched(check.opts, check.topic);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	return (Datum) 0;
 }

@@ -349,9 +349,9 @@ before_commit(void)
 {
 	MemoryContext old;
 
+	ending = true;				/* a callback that runs after ours comes too late */
 	if (kafka_pending_count() == 0)
 		return;
-	ending = true;
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	PG_TRY();
 	{
