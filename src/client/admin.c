@@ -172,14 +172,17 @@ kafka_admin_create_topic(const KafkaOptions *opts, const KafkaNewTopic *topic,
 {
 	KafkaHandle *handle = kafka_handle_admin(opts);
 	KafkaPlace	place = {.doing = "could not create the topic", .topic = topic->name};
-	rd_kafka_NewTopic_t *request = make_new_topic(handle, topic);
-	rd_kafka_AdminOptions_t *options = make_options(handle, RD_KAFKA_ADMIN_OP_CREATETOPICS,
-													timeout_ms);
-	rd_kafka_queue_t *queue = rd_kafka_queue_new(handle->rk);
+	rd_kafka_NewTopic_t *request;
+	rd_kafka_AdminOptions_t *options;
+	rd_kafka_queue_t *queue;
 	rd_kafka_event_t *event;
 	rd_kafka_resp_err_t err;
 	char		text[KAFKA_TEXT_SIZE];
 
+	kafka_topic_check_name(topic->name);
+	request = make_new_topic(handle, topic);
+	options = make_options(handle, RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout_ms);
+	queue = rd_kafka_queue_new(handle->rk);
 	if (topic->validate_only)
 		rd_kafka_AdminOptions_set_validate_only(options, 1, text, sizeof(text));
 	rd_kafka_CreateTopics(handle->rk, &request, 1, options, queue);

@@ -9,9 +9,9 @@
  *
  * A range is done by position: a message at or behind its last offset, or the end-of-
  * partition event at or behind its end.  Never by time.  When nothing arrives for a while
- * the consumer asks the cluster for the partition's offsets again: a topic that was
- * deleted, truncated or made anew is an error, a broker that does not answer too, a slow
- * one is waited for.
+ * the consumer asks the cluster for the partition's offsets again: a topic that was deleted or
+ * truncated is an error, a broker that does not answer too, a slow one is waited for.  A topic
+ * that was made anew is noticed by its offsets only: librdkafka before 2.3 shows no topic id.
  *
  * Before 2.2 librdkafka stops fetching for up to a second whenever its queue is full; poke()
  * wakes it when the queue has emptied by half.

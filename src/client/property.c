@@ -503,22 +503,24 @@ static void
 check_value(const char *option, const char *name, const char *value, PropertyRule rule)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	char		text[512];
+	char		reason[512];
+	char		text[600];
 	rd_kafka_conf_res_t res;
 
-	res = rd_kafka_conf_set(conf, name, value, text, sizeof(text));
+	res = rd_kafka_conf_set(conf, name, value, reason, sizeof(reason));
+	snprintf(text, sizeof(text), "librdkafka says: %s", reason);
 	rd_kafka_conf_destroy(conf);
 	if (strcmp(name, "bootstrap.servers") == 0 && value[strspn(value, " ,")] == '\0')
 	{
 		res = RD_KAFKA_CONF_INVALID;
-		strlcpy(text, "no broker is named", sizeof(text));
+		strlcpy(text, "No broker is named.", sizeof(text));
 	}
 	if (res == RD_KAFKA_CONF_OK)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid value for option \"%s\"", option),
-			 rule == RULE_SECRET ? 0 : errdetail("librdkafka says: %s", text)));
+			 rule == RULE_SECRET ? 0 : errdetail_internal("%s", text)));
 }
 
 void
@@ -590,6 +592,8 @@ put_if_known(List **settings, const char *name, const char *value)
 		put_setting(settings, name, value);
 }
 
+#define DEFAULT_QUEUE_KBYTES "65536"
+
 /* Defaults that users may override; doc/options.md lists them. */
 static void
 put_defaults(List **settings, KafkaRole role)
@@ -623,7 +627,7 @@ put_defaults(List **settings, KafkaRole role)
 					 Min(kafka_setting_commit_timeout, 900000));
 			put_setting(settings, "enable.idempotence", "true");
 			put_setting(settings, "message.timeout.ms", timeout);
-			put_setting(settings, "queue.buffering.max.kbytes", "65536");
+			put_setting(settings, "queue.buffering.max.kbytes", DEFAULT_QUEUE_KBYTES);
 			put_setting(settings, "retry.backoff.ms", "5");
 			break;
 	}
@@ -722,6 +726,21 @@ settle_acks(List **settings, KafkaRole role)
 		put_setting(settings, "enable.idempotence", "false");
 }
 
+/* The queue must take the longest message, twice, so that one is packed while one is sent. */
+static void
+settle_queue(List **settings)
+{
+	const char *longest = kafka_property_get(*settings, "message.max.bytes");
+	const char *queue = kafka_property_get(*settings, "queue.buffering.max.kbytes");
+	int64		kbytes;
+
+	if (longest == NULL || queue == NULL || strcmp(queue, DEFAULT_QUEUE_KBYTES) != 0)
+		return;
+	kbytes = (int64) pg_strtoint32(longest) / 1024 * 2 + 2;
+	if (kbytes > pg_strtoint32(queue))
+		put_setting(settings, "queue.buffering.max.kbytes", psprintf(INT64_FORMAT, kbytes));
+}
+
 List *
 kafka_property_collect(const KafkaOptions *opts, KafkaRole role)
 {
@@ -746,6 +765,7 @@ kafka_property_collect(const KafkaOptions *opts, KafkaRole role)
 		put_setting(&settings, kafka_property_name(property->name), property->value);
 	}
 	settle_acks(&settings, role);
+	settle_queue(&settings);
 	put_fixed(&settings, role);
 	return settings;
 }
@@ -754,14 +774,19 @@ int64
 kafka_property_max_message(const KafkaOptions *opts)
 {
 	ListCell   *lc;
-	int64		result = 1000000;	/* librdkafka's default */
+	int64		message = 1000000;	/* librdkafka's default */
+	int64		queue = -1;
 
 	foreach(lc, opts->properties)
 	{
 		KafkaProperty *property = (KafkaProperty *) lfirst(lc);
+		const char *name = kafka_property_name(property->name);
 
-		if (same_name(property->name, "message.max.bytes"))
-			result = pg_strtoint32(property->value);
+		if (name && strcmp(name, "message.max.bytes") == 0)
+			message = pg_strtoint32(property->value);
+		else if (name && strcmp(name, "queue.buffering.max.kbytes") == 0)
+			queue = (int64) pg_strtoint32(property->value) * 1024;
 	}
-	return result;
+	/* one that never fits into the queue would wait for ever to get in */
+	return queue >= 0 ? Min(message, queue) : message;
 }

@@ -56,7 +56,8 @@ extern List *kafka_property_collect(const KafkaOptions *opts, KafkaRole role);
 extern const char *kafka_property_get(List *settings, const char *name);
 
 /*
- * The longest message that a producer with these options sends, in bytes (message.max.bytes).
+ * The longest message that a producer with these options sends, in bytes (message.max.bytes, or the
+ * producer's queue where that is set to less).
  */
 extern int64 kafka_property_max_message(const KafkaOptions *opts);
 

@@ -56,7 +56,6 @@ typedef struct RowColumns
 	int			natts;
 	int			nmetas;
 	MetaColumn *metas;
-	bool		has_junk;		/* a junk or junk_error column, needed or not */
 	KafkaFieldSet set;
 	const KafkaFormat *format;
 } RowColumns;
@@ -278,8 +277,6 @@ sort_columns(RowColumns *columns, Relation rel, const KafkaOptions *opts, Bitmap
 			add_field(columns, attr, options, is_needed);
 		else if (is_needed)
 			add_meta(columns, attr, options->meta);
-		columns->has_junk |= options->meta == KAFKA_META_JUNK ||
-			options->meta == KAFKA_META_JUNK_ERROR;
 	}
 }
 
@@ -303,23 +300,13 @@ kafka_row_find_meta(Relation rel, int meta)
  * Reading
  * ------------------------------------------------------------------------
  */
-/*
- * Whether a message can be decoded shows when all of it is: so a query that looks at any
- * part of the value, or at what became of it, decodes every field, and all queries agree.
- */
+/* Can a message be found undecodable without an error? */
 static bool
-must_judge(const KafkaRowReader *reader)
+catches_errors(Relation rel, const KafkaOptions *opts)
 {
-	if (reader->columns.opts->on_error == KAFKA_ON_ERROR_SKIP)
-		return true;
-	for (int i = 0; i < reader->columns.nmetas; i++)
-		if (reader->columns.metas[i].meta == KAFKA_META_JUNK ||
-			reader->columns.metas[i].meta == KAFKA_META_JUNK_ERROR)
-			return true;
-	for (int i = 0; i < reader->columns.set.nfields; i++)
-		if (reader->columns.set.fields[i].needed)
-			return true;
-	return false;
+	return opts->on_error != KAFKA_ON_ERROR_ERROR || opts->ignore_junk ||
+		kafka_row_find_meta(rel, KAFKA_META_JUNK) != InvalidAttrNumber ||
+		kafka_row_find_meta(rel, KAFKA_META_JUNK_ERROR) != InvalidAttrNumber;
 }
 
 KafkaRowReader *
@@ -329,12 +316,15 @@ kafka_row_reader(Relation rel, const KafkaOptions *opts, Bitmapset *needed)
 	KafkaFieldSet *set = &reader->columns.set;
 	bool		all = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, needed);
 
+	/*
+	 * Whether a message can be decoded shows when all of it is: so a query that looks at any
+	 * column, or from which such messages are left out, decodes every column, and all
+	 * queries agree.
+	 */
+	reader->catches = catches_errors(rel, opts);
+	if (reader->catches)
+		all |= !bms_is_empty(needed) || opts->on_error == KAFKA_ON_ERROR_SKIP;
 	sort_columns(&reader->columns, rel, opts, needed, all);
-	reader->catches = opts->on_error != KAFKA_ON_ERROR_ERROR || opts->ignore_junk ||
-		reader->columns.has_junk;
-	if (reader->catches && must_judge(reader))
-		for (int i = 0; i < set->nfields; i++)
-			set->fields[i].needed = true;
 	for (int i = 0; i < set->nfields; i++)
 		reader->any_needed |= set->fields[i].needed;
 	reader->decoder = reader->columns.format->begin_decode(set);
@@ -510,14 +500,18 @@ fill_row(void *arg)
 	kafka_text_settings_end(nestlevel);
 }
 
-/* Only data errors belong to the message; a cancel or a full disk does not. */
+/*
+ * Only data errors belong to the message, and what it makes of the parser: too deep a nesting,
+ * a character that the database's encoding has no place for.  A cancel or a full disk does not.
+ */
 static bool
 is_data_error(int sqlstate)
 {
 	int			category = ERRCODE_TO_CATEGORY(sqlstate);
 
 	return category == ERRCODE_TO_CATEGORY(ERRCODE_DATA_EXCEPTION) ||
-		category == ERRCODE_TO_CATEGORY(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION);
+		category == ERRCODE_TO_CATEGORY(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION) ||
+		sqlstate == ERRCODE_STATEMENT_TOO_COMPLEX || sqlstate == ERRCODE_FEATURE_NOT_SUPPORTED;
 }
 
 typedef struct MetaAttempt

@@ -27,6 +27,7 @@
 #include "client/topic.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
+#include "miscadmin.h"
 #include "transaction/pending.h"
 #include "transaction/send.h"
 #include "utils/memutils.h"
@@ -135,6 +136,8 @@ check_mode(KafkaDeliveryMode mode)
 				 errmsg("delivery \"%s\" is not available in this version",
 						kafka_option_word(kafka_delivery_modes, mode)),
 				 errhint("Use \"before_commit\" or \"immediate\".")));
+	/* a function wrongly marked parallel safe: a worker's messages would be forgotten */
+	PreventCommandIfParallelMode("a send to Kafka");
 	if (ending)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
