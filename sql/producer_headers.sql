@@ -1,4 +1,4 @@
--- Headers: jsonb in its forms, kafka.header[], both ways.
+-- peer_W7: Headers: jsonb in its forms, kafka.header[], both ways.
 SELECT * FROM kafka.create_topic('producer_headers', 1);
 CREATE FOREIGN TABLE producer_headers (
   v text,

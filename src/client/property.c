@@ -623,10 +623,8 @@ put_defaults(List **settings, KafkaRole role)
 			put_setting(settings, "transaction.timeout.ms", timeout);
 			/* FALLTHROUGH */
 		case KAFKA_ROLE_PRODUCER:
-			snprintf(timeout, sizeof(timeout), "%d",
-					 Min(kafka_setting_commit_timeout, 900000));
+			/* message.timeout.ms stays long: the limit on waiting is on lack of progress */
 			put_setting(settings, "enable.idempotence", "true");
-			put_setting(settings, "message.timeout.ms", timeout);
 			put_setting(settings, "queue.buffering.max.kbytes", DEFAULT_QUEUE_KBYTES);
 			put_setting(settings, "retry.backoff.ms", "5");
 			break;
