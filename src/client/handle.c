@@ -616,6 +616,17 @@ mark_stale(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 void
+kafka_handle_topics_changed(void)
+{
+	dlist_iter	iter;
+
+	if (!KAFKA_RD_FRAGILE_TOPIC_CACHE())
+		return;
+	dlist_foreach(iter, &handles)
+		dlist_container(KafkaHandle, node, iter.cur)->stale = true;
+}
+
+void
 kafka_handle_init(void)
 {
 	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, mark_stale, (Datum) 0);

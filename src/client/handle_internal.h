@@ -81,6 +81,12 @@ extern void kafka_handle_forget_errors(KafkaHandle *handle);
 /* A broker has answered: whatever was recorded is over. */
 extern void kafka_handle_succeeded(KafkaHandle *handle);
 
+/*
+ * Topics were made, deleted or found missing: where librdkafka could crash over that, no
+ * handle that knew the old ones is used again.
+ */
+extern void kafka_handle_topics_changed(void);
+
 /* The last thing heard of the brokers is that none can be reached. */
 extern bool kafka_handle_is_down(const KafkaHandle *handle);
 

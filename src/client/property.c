@@ -605,6 +605,9 @@ put_defaults(List **settings, KafkaRole role)
 	put_setting(settings, "reconnect.backoff.max.ms", "1000");
 	put_setting(settings, "socket.nagle.disable", "true");
 	put_if_known(settings, "enable.metrics.push", "false");
+	/* what is not remembered cannot be mistaken for the topic that took its name */
+	if (KAFKA_RD_FRAGILE_TOPIC_CACHE())
+		put_setting(settings, "metadata.max.age.ms", "1000");
 	switch (role)
 	{
 		case KAFKA_ROLE_ADMIN:

@@ -24,4 +24,12 @@
 #define KAFKA_RD_LEADER_EPOCH(rkm) ((void) (rkm), -1)
 #endif
 
+/*
+ * From 2.4 to before 2.10 a handle that learns of a topic of the same name with another id
+ * corrupts its metadata cache and crashes the process (librdkafka issue 4964).  Asked at run
+ * time, because the library may be newer than the header.
+ */
+#define KAFKA_RD_FRAGILE_TOPIC_CACHE() \
+	(rd_kafka_version() >= 0x020400ff && rd_kafka_version() < 0x020a00ff)
+
 #endif							/* KAFKA_RDKAFKA_API_H */

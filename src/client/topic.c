@@ -188,6 +188,7 @@ kafka_topic_forget(void)
 		hash_destroy(topic_cache);
 	topic_cache = NULL;
 	generation++;
+	kafka_handle_topics_changed();
 }
 
 void
@@ -283,7 +284,10 @@ kafka_topic_partitions(const KafkaOptions *opts, const char *topic, bool missing
 	}
 	entry = hash_search(get_topic_cache(), &key, HASH_ENTER, &found);
 	if (found && entry->npartitions != npartitions)
+	{
 		generation++;
+		kafka_handle_topics_changed();
+	}
 	entry->npartitions = npartitions;
 	entry->asked = GetCurrentTimestamp();
 	return npartitions;
