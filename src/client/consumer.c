@@ -35,6 +35,8 @@
 #define BATCH_SIZE 500
 /* Silence after which the cluster is asked whether the end can still be reached. */
 #define DOUBT_MS 2000
+/* So often, and the handle is to blame: it may remember an older topic of that name. */
+#define START_OVER_DOUBTS 3
 /* A queue that never was longer than this was never full. */
 #define SHORT_QUEUE 1000
 /* A gap between two ranges that is cheaper to read through than to jump over. */
@@ -163,7 +165,6 @@ start_partition(KafkaConsumer *consumer, PartitionScan *scan)
 {
 	KafkaPlace	place = {"could not start to read", consumer->topic, scan->partition, true};
 
-	scan->position = scan->range->start;
 	if (rd_kafka_consume_start_queue(consumer->rkt, scan->partition, scan->position,
 									 consumer->queue) != 0)
 		kafka_error_throw(consumer->handle, rd_kafka_last_error(), NULL, &place);
@@ -177,34 +178,53 @@ stop_partition(KafkaConsumer *consumer, PartitionScan *scan)
 	scan->started = false;
 }
 
+/* Takes a handle and fetches what is still to be read. */
+static void
+attach(KafkaConsumer *consumer)
+{
+	KafkaPlace	place = {.doing = "could not open the topic", .topic = consumer->topic};
+
+	consumer->handle = kafka_handle_acquire(consumer->opts, KAFKA_ROLE_CONSUMER, NULL);
+	consumer->handle->owner = consumer;
+	consumer->handle->detach = detach;
+	kafka_handle_forget_errors(consumer->handle);
+	consumer->rkt = rd_kafka_topic_new(consumer->handle->rk, consumer->topic, NULL);
+	if (consumer->rkt == NULL)
+		kafka_error_throw(consumer->handle, rd_kafka_last_error(), NULL, &place);
+	kafka_topic_introduce(consumer->handle, consumer->topic);
+	consumer->queue = rd_kafka_queue_new(consumer->handle->rk);
+	consumer->longest = 0;
+	for (int i = 0; i < consumer->nscans; i++)
+		if (!consumer->scans[i].done)
+			start_partition(consumer, &consumer->scans[i]);
+}
+
+/* The same with a handle that remembers nothing. */
+static void
+start_over(KafkaConsumer *consumer)
+{
+	consumer->handle->stale = true;
+	kafka_consumer_close(consumer);
+	attach(consumer);
+}
+
 KafkaConsumer *
 kafka_consumer_open(const KafkaOptions *opts, const char *topic, const KafkaRange *ranges,
 					int nranges)
 {
 	KafkaConsumer *consumer = palloc0(sizeof(KafkaConsumer));
-	KafkaPlace	place = {.doing = "could not open the topic", .topic = topic};
 
 	consumer->opts = opts;
 	consumer->topic = pstrdup(topic);
 	consumer->context = CurrentMemoryContext;
+	consumer->needs_poke = kafka_property_name("fetch.queue.backoff.ms") == NULL;
 	plan_scans(consumer, ranges, nranges);
 	if (consumer->nscans == 0)
 		return consumer;
-	consumer->handle = kafka_handle_acquire(opts, KAFKA_ROLE_CONSUMER, NULL);
-	consumer->handle->owner = consumer;
-	consumer->handle->detach = detach;
 	consumer->callback.func = close_callback;
 	consumer->callback.arg = consumer;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &consumer->callback);
-	kafka_handle_forget_errors(consumer->handle);
-	consumer->rkt = rd_kafka_topic_new(consumer->handle->rk, topic, NULL);
-	if (consumer->rkt == NULL)
-		kafka_error_throw(consumer->handle, rd_kafka_last_error(), NULL, &place);
-	kafka_topic_introduce(consumer->handle, topic);
-	consumer->needs_poke = kafka_property_name("fetch.queue.backoff.ms") == NULL;
-	consumer->queue = rd_kafka_queue_new(consumer->handle->rk);
-	for (int i = 0; i < consumer->nscans; i++)
-		start_partition(consumer, &consumer->scans[i]);
+	attach(consumer);
 	return consumer;
 }
 
@@ -249,6 +269,7 @@ advance(KafkaConsumer *consumer, PartitionScan *scan)
 		if (scan->range->start - scan->position > JUMP_OFFSETS)
 		{
 			stop_partition(consumer, scan);
+			scan->position = scan->range->start;
 			start_partition(consumer, scan);
 		}
 	}
@@ -363,6 +384,7 @@ wait_for_batch(KafkaConsumer *consumer)
 	KafkaWait	wait;
 	instr_time	begin;
 	instr_time	end;
+	int			doubts = 0;
 
 	INSTR_TIME_SET_CURRENT(begin);
 	/* no limit of its own: check_reachable has one, and a slow broker is waited for */
@@ -377,6 +399,11 @@ wait_for_batch(KafkaConsumer *consumer)
 		if (kafka_wait_elapsed(&wait) > DOUBT_MS)
 		{
 			check_reachable(consumer);
+			if (++doubts % START_OVER_DOUBTS == 0)
+			{
+				start_over(consumer);
+				wait.handle = consumer->handle;
+			}
 			kafka_wait_progress(&wait);
 		}
 	}

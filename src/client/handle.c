@@ -616,14 +616,19 @@ mark_stale(Datum arg, int cacheid, uint32 hashvalue)
 }
 
 void
-kafka_handle_topics_changed(void)
+kafka_handle_mark_stale(void)
 {
 	dlist_iter	iter;
 
-	if (!KAFKA_RD_FRAGILE_TOPIC_CACHE())
-		return;
 	dlist_foreach(iter, &handles)
 		dlist_container(KafkaHandle, node, iter.cur)->stale = true;
+}
+
+void
+kafka_handle_topics_changed(void)
+{
+	if (KAFKA_RD_FRAGILE_TOPIC_CACHE())
+		kafka_handle_mark_stale();
 }
 
 void

@@ -87,6 +87,9 @@ extern void kafka_handle_succeeded(KafkaHandle *handle);
  */
 extern void kafka_handle_topics_changed(void);
 
+/* No handle that exists now is taken from the cache again. */
+extern void kafka_handle_mark_stale(void);
+
 /* The last thing heard of the brokers is that none can be reached. */
 extern bool kafka_handle_is_down(const KafkaHandle *handle);
 

@@ -31,6 +31,9 @@
 /* The call in the helper thread has the time limit; its answer gets this much more. */
 #define REPLY_GRACE_MS 500
 
+/* Answers that make no sense before a new handle is tried. */
+#define START_OVER_TRIES 3
+
 /* How long the number of partitions of a topic is believed without asking again. */
 #define METADATA_TTL_MS 5000
 
@@ -423,6 +426,26 @@ copy_offsets(const OffsetsJob *self, const char *topic, const int32 *partitions,
 	}
 }
 
+/*
+ * The cluster answers, and yet this handle gets nowhere: it may remember an older topic of
+ * that name and take what it hears of the new one for old news (librdkafka ignores leader
+ * epochs that go back).  A new handle remembers nothing.
+ */
+static KafkaHandle *
+start_over(const KafkaOptions *opts)
+{
+	generation++;
+	kafka_handle_mark_stale();
+	return kafka_handle_admin(opts);
+}
+
+static bool
+is_outage(rd_kafka_resp_err_t err)
+{
+	return err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+		err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || err == RD_KAFKA_RESP_ERR__RESOLVE;
+}
+
 void
 kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind kind,
 					const int32 *partitions, int n, int64 *offsets)
@@ -430,6 +453,8 @@ kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind
 	KafkaHandle *handle = kafka_handle_admin(opts);
 	KafkaPlace	place = {.doing = "could not read the topic's offsets", .topic = topic};
 	KafkaWait	wait;
+
+	int			tries = 0;
 
 	if (n == 0)
 		return;
@@ -463,6 +488,8 @@ kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind
 			kafka_error_throw(handle,
 							  err == RD_KAFKA_RESP_ERR__TIMED_OUT ?
 							  RD_KAFKA_RESP_ERR__TRANSPORT : err, NULL, &place);
+		if (!is_outage(err) && ++tries % START_OVER_TRIES == 0)
+			wait.handle = handle = start_over(opts);
 		pause_before_retry(&wait);
 	}
 }
