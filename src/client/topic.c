@@ -34,6 +34,9 @@
 /* Answers that make no sense before a new handle is tried. */
 #define START_OVER_TRIES 3
 
+/* The first try gets less: a handle that waits for news which it then ignores is replaced. */
+#define FIRST_TRY_MS 2000
+
 /* How long the number of partitions of a topic is believed without asking again. */
 #define METADATA_TTL_MS 5000
 
@@ -389,6 +392,9 @@ offsets_error(const OffsetsJob *self, int32 *partition)
 	*partition = -1;
 	for (int i = 0; i < self->list->cnt; i++)
 	{
+		/* not answered: the request's own error says why */
+		if (self->list->elems[i].err == RD_KAFKA_RESP_ERR__IN_PROGRESS && self->err)
+			continue;
 		if (self->list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR)
 			continue;
 		*partition = self->list->elems[i].partition;
@@ -439,13 +445,6 @@ start_over(const KafkaOptions *opts)
 	return kafka_handle_admin(opts);
 }
 
-static bool
-is_outage(rd_kafka_resp_err_t err)
-{
-	return err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
-		err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || err == RD_KAFKA_RESP_ERR__RESOLVE;
-}
-
 void
 kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind kind,
 					const int32 *partitions, int n, int64 *offsets)
@@ -464,7 +463,8 @@ kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind
 	for (;;)
 	{
 		int			left = kafka_setting_connect_timeout - kafka_wait_elapsed(&wait);
-		OffsetsJob *self = make_offsets_job(topic, kind, partitions, n, Max(left, 100));
+		int			timeout = tries == 0 ? Min(left, FIRST_TRY_MS) : left;
+		OffsetsJob *self = make_offsets_job(topic, kind, partitions, n, Max(timeout, 100));
 		rd_kafka_resp_err_t err;
 
 		kafka_job_wait(&self->job, &wait);
@@ -488,7 +488,8 @@ kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind
 			kafka_error_throw(handle,
 							  err == RD_KAFKA_RESP_ERR__TIMED_OUT ?
 							  RD_KAFKA_RESP_ERR__TRANSPORT : err, NULL, &place);
-		if (!is_outage(err) && ++tries % START_OVER_TRIES == 0)
+		if (++tries % START_OVER_TRIES == (err == RD_KAFKA_RESP_ERR__TIMED_OUT ? 1 : 0) &&
+			!kafka_handle_is_down(handle))
 			wait.handle = handle = start_over(opts);
 		pause_before_retry(&wait);
 	}
