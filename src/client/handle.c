@@ -314,17 +314,6 @@ kafka_handle_discard(KafkaHandle *handle)
 	destroy_handle(handle);
 }
 
-int
-kafka_handle_count(void)
-{
-	int			count = 0;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &handles)
-		count++;
-	return count;
-}
-
 /* Stale handles go first, then the least recently used ones beyond `keep`. */
 static void
 destroy_idle(int keep)
@@ -430,13 +419,6 @@ require_descriptors(rd_kafka_conf_t *conf)
 			 errhint("Raise \"max_files_per_process\", or use fewer servers at once.")));
 }
 
-static bool
-is_secret_text(const char *name)
-{
-	return strstr(name, "password") || strstr(name, "secret") || strstr(name, ".pem") ||
-		strstr(name, "passphrase") || strcmp(name, "sasl.oauthbearer.config") == 0;
-}
-
 static rd_kafka_conf_t *
 make_conf(List *settings, const char *transactional_id, KafkaRole role)
 {
@@ -455,7 +437,7 @@ make_conf(List *settings, const char *transactional_id, KafkaRole role)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for option \"%s\"", setting->name),
-				 is_secret_text(setting->name) ? 0 :
+				 kafka_property_is_secret(setting->name) ? 0 :
 				 errdetail("librdkafka says: %s", text)));
 	}
 	if (transactional_id)
@@ -538,8 +520,6 @@ make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
 	set_exit_callback();
 	handle->context = context;
 	handle->role = role;
-	handle->serverid = opts->serverid;
-	handle->userid = opts->userid;
 	handle->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID,
 												ObjectIdGetDatum(opts->serverid));
 	handle->server_name = MemoryContextStrdup(context, opts->server_name);

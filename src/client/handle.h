@@ -40,9 +40,6 @@ extern void kafka_handle_discard(KafkaHandle *handle);
  */
 extern KafkaHandle *kafka_handle_admin(const KafkaOptions *opts);
 
-/* Handles alive in this session, for tests and kafka.check(). */
-extern int	kafka_handle_count(void);
-
 /* Registers the exit and invalidation callbacks; called once, from _PG_init. */
 extern void kafka_handle_init(void);
 

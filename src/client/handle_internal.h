@@ -40,8 +40,6 @@ struct KafkaHandle
 	KafkaHandleCore *core;
 	rd_kafka_t *rk;				/* = core->rk */
 	KafkaRole	role;
-	Oid			serverid;
-	Oid			userid;
 	uint32		server_hash;	/* of the catalogue rows it was made from */
 	MemoryContext context;		/* of this struct and its strings */
 	char	   *server_name;

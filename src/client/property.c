@@ -373,6 +373,14 @@ kafka_property_name(const char *option)
 }
 
 bool
+kafka_property_is_secret(const char *name)
+{
+	PropertyRule rule = rule_of(name);
+
+	return rule == RULE_SECRET || rule == RULE_CREDENTIAL || ends_with(name, ".pem");
+}
+
+bool
 kafka_property_is_producers(const char *option)
 {
 	const KnownProperty *known = find_property(option);

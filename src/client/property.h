@@ -42,6 +42,9 @@ extern const char *kafka_property_name(const char *option);
 extern void kafka_property_check(const char *option, const char *value,
 								 KafkaOptionPlace place, Oid userid);
 
+/* True for a property (librdkafka's name) whose value must not be shown in an error. */
+extern bool kafka_property_is_secret(const char *name);
+
 /* True if a table's property belongs to a producer, so that it needs a handle of its own. */
 extern bool kafka_property_is_producers(const char *option);
 

@@ -452,7 +452,6 @@ kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind
 	KafkaHandle *handle = kafka_handle_admin(opts);
 	KafkaPlace	place = {.doing = "could not read the topic's offsets", .topic = topic};
 	KafkaWait	wait;
-
 	int			tries = 0;
 
 	if (n == 0)

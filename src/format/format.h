@@ -30,7 +30,6 @@ typedef struct KafkaField
 	FmgrInfo	input;
 	Oid			ioparam;
 	FmgrInfo	output;
-	bool		is_varlena;		/* of the type's output function */
 } KafkaField;
 
 typedef struct KafkaFieldSet

@@ -64,7 +64,6 @@ typedef struct JsonDecoder
 	ComplexType **complex;		/* by field; NULL: plain */
 	JsonSemAction actions;
 	JsonLexContext *lex;
-	MemoryContext context;		/* of this struct */
 	Level	   *levels;
 	int			max_levels;
 	int			depth;			/* of the level in work; 0 is the document itself */
@@ -288,7 +287,6 @@ kafka_json_begin_decode(KafkaFieldSet *set)
 	for (int i = 0; i < set->nfields; i++)
 		if (set->fields[i].needed && is_complex(set->fields[i].type))
 			decoder->complex[i] = make_complex(&set->fields[i]);
-	decoder->context = CurrentMemoryContext;
 	decoder->max_levels = 16;
 	decoder->levels = palloc0(sizeof(Level) * decoder->max_levels);
 	decoder->actions.semstate = decoder;

@@ -235,6 +235,7 @@ add_field(RowColumns *columns, Form_pg_attribute attr, KafkaColumnOptions *optio
 {
 	KafkaField *field = &columns->set.fields[columns->set.nfields++];
 	Oid			function;
+	bool		is_varlena;
 
 	field->attnum = attr->attnum;
 	field->name = pstrdup(NameStr(attr->attname));
@@ -244,7 +245,7 @@ add_field(RowColumns *columns, Form_pg_attribute attr, KafkaColumnOptions *optio
 	field->needed = needed;
 	getTypeInputInfo(attr->atttypid, &function, &field->ioparam);
 	fmgr_info(function, &field->input);
-	getTypeOutputInfo(attr->atttypid, &function, &field->is_varlena);
+	getTypeOutputInfo(attr->atttypid, &function, &is_varlena);
 	fmgr_info(function, &field->output);
 }
 

@@ -70,8 +70,6 @@
 #define KAFKA_SCAN_USER(fsplan, rte) \
 	(OidIsValid((fsplan)->checkAsUser) ? (fsplan)->checkAsUser : GetUserId())
 #define KAFKA_MODIFY_USER(rinfo, estate) ExecGetResultRelCheckAsUser((rinfo), (estate))
-#define KAFKA_REL_USER(root, rel) \
-	(OidIsValid((rel)->userid) ? (rel)->userid : GetUserId())
 #else
 #define KAFKA_SCAN_USER(fsplan, rte) \
 	(OidIsValid((rte)->checkAsUser) ? (rte)->checkAsUser : GetUserId())

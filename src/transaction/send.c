@@ -46,7 +46,7 @@ typedef struct SendGroup
 /* A topic that this transaction sends to. */
 typedef struct Destination
 {
-	SendGroup	   *group;
+	SendGroup  *group;
 	char	   *topic;
 	int32		npartitions;
 	KafkaPartitioner partitioner;
@@ -82,7 +82,7 @@ static SendGroup *
 find_group(const KafkaOptions *opts)
 {
 	ListCell   *lc;
-	SendGroup	   *group;
+	SendGroup  *group;
 
 	foreach(lc, groups)
 	{
@@ -101,7 +101,7 @@ static int
 find_destination(const KafkaOptions *opts, const char *topic, int32 npartitions)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
-	SendGroup	   *group = find_group(opts);
+	SendGroup  *group = find_group(opts);
 	Destination *destination;
 	ListCell   *lc;
 	int			number = 0;
@@ -264,7 +264,7 @@ send_pending(void)
 	while (kafka_pending_next(&number, &msg))
 	{
 		Destination *destination = list_nth(destinations, number);
-		SendGroup	   *group = destination->group;
+		SendGroup  *group = destination->group;
 
 		if (group->producer == NULL)
 		{
@@ -287,7 +287,7 @@ commit_context(void *arg)
 
 	foreach(lc, groups)
 	{
-		SendGroup	   *group = (SendGroup *) lfirst(lc);
+		SendGroup  *group = (SendGroup *) lfirst(lc);
 
 		if (group->committed)
 			errcontext("messages sent through server \"%s\" are visible in Kafka already",
@@ -322,7 +322,7 @@ flush_and_commit(void)
 			commit_group((SendGroup *) lfirst(lc));
 	foreach(lc, groups)
 	{
-		SendGroup	   *group = (SendGroup *) lfirst(lc);
+		SendGroup  *group = (SendGroup *) lfirst(lc);
 
 		if (group->producer == NULL)
 			continue;
@@ -339,7 +339,7 @@ abort_groups(void)
 
 	foreach(lc, groups)
 	{
-		SendGroup	   *group = (SendGroup *) lfirst(lc);
+		SendGroup  *group = (SendGroup *) lfirst(lc);
 
 		if (group->producer == NULL || group->committed)
 			continue;
