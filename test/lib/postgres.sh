@@ -13,9 +13,11 @@ pg() {
 }
 pg_major() { "$PG_CONFIG" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/'; }
 
-# Can one build against this pg_config, and run its server?
+# Can one build against this pg_config, and run its server? Debian's server package
+# has PGXS, but not the headers.
 usable_pg_config() {
-    [[ -f $("$1" --pgxs 2>/dev/null) && -x $("$1" --bindir)/initdb && -x $("$1" --bindir)/postgres ]]
+    [[ -f $("$1" --pgxs 2>/dev/null) && -f $("$1" --includedir-server)/postgres.h ]] &&
+        [[ -x $("$1" --bindir)/initdb && -x $("$1" --bindir)/postgres ]]
 }
 
 # Sets PG_CONFIG unless the caller did: the newest one of Debian's, else the one in PATH.
