@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "client/handle.h"
+#include "fdw/ends.h"
 #include "fdw/fdw.h"
 #include "fmgr.h"
 #include "ground/settings.h"
@@ -25,5 +26,6 @@ _PG_init(void)
 	kafka_settings_define();
 	kafka_handle_init();
 	kafka_validator_init();
+	kafka_ends_init();
 	kafka_send_init();
 }

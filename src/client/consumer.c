@@ -35,10 +35,14 @@
 #define BATCH_SIZE 500
 /* Silence after which the cluster is asked whether the end can still be reached. */
 #define DOUBT_MS 2000
+/* Offsets that the broker does not have, and has when asked again. */
+#define MAX_ODD_RANGES 10
 /* So often, and the handle is to blame: it may remember an older topic of that name. */
 #define START_OVER_DOUBTS 3
 /* A queue that never was longer than this was never full. */
 #define SHORT_QUEUE 1000
+/* A consumer that is to read no more than this fetches little at a time. */
+#define PICKED_MESSAGES 500
 /* A gap between two ranges that is cheaper to read through than to jump over. */
 #define JUMP_OFFSETS 2000
 
@@ -57,6 +61,7 @@ struct KafkaConsumer
 {
 	const KafkaOptions *opts;
 	char	   *topic;
+	KafkaRole	role;
 	KafkaHandle *handle;
 	rd_kafka_topic_t *rkt;
 	rd_kafka_queue_t *queue;
@@ -71,6 +76,7 @@ struct KafkaConsumer
 
 	bool		needs_poke;		/* this librdkafka has no fetch.queue.backoff.ms */
 	size_t		longest;		/* librdkafka's queue since it was last poked */
+	int			odd_ranges;		/* offsets that were missing, and then were not */
 	KafkaJob   *poke;			/* under way, or NULL */
 
 	KafkaHeader *headers;		/* reused from message to message */
@@ -93,6 +99,14 @@ free_batch(KafkaConsumer *consumer)
 	consumer->nbatch = consumer->next = 0;
 }
 
+static void
+stop_partition(KafkaConsumer *consumer, PartitionScan *scan)
+{
+	if (scan->started)
+		rd_kafka_consume_stop(consumer->rkt, scan->partition);
+	scan->started = false;
+}
+
 /* Lets go of everything of librdkafka's. */
 static void
 detach(void *arg)
@@ -104,11 +118,7 @@ detach(void *arg)
 		kafka_job_drop(consumer->poke);
 	consumer->poke = NULL;
 	for (int i = 0; i < consumer->nscans; i++)
-	{
-		if (consumer->scans[i].started)
-			rd_kafka_consume_stop(consumer->rkt, consumer->scans[i].partition);
-		consumer->scans[i].started = false;
-	}
+		stop_partition(consumer, &consumer->scans[i]);
 	if (consumer->queue)
 		rd_kafka_queue_destroy(consumer->queue);
 	consumer->queue = NULL;
@@ -171,20 +181,13 @@ start_partition(KafkaConsumer *consumer, PartitionScan *scan)
 	scan->started = true;
 }
 
-static void
-stop_partition(KafkaConsumer *consumer, PartitionScan *scan)
-{
-	rd_kafka_consume_stop(consumer->rkt, scan->partition);
-	scan->started = false;
-}
-
 /* Takes a handle and fetches what is still to be read. */
 static void
 attach(KafkaConsumer *consumer)
 {
 	KafkaPlace	place = {.doing = "could not open the topic", .topic = consumer->topic};
 
-	consumer->handle = kafka_handle_acquire(consumer->opts, KAFKA_ROLE_CONSUMER, NULL);
+	consumer->handle = kafka_handle_acquire(consumer->opts, consumer->role, NULL);
 	consumer->handle->owner = consumer;
 	consumer->handle->detach = detach;
 	kafka_handle_forget_errors(consumer->handle);
@@ -208,9 +211,18 @@ start_over(KafkaConsumer *consumer)
 	attach(consumer);
 }
 
+/* It turned out to read more than was expected: on with larger fetches. */
+static void
+stop_picking(KafkaConsumer *consumer)
+{
+	kafka_consumer_close(consumer);
+	consumer->role = KAFKA_ROLE_CONSUMER;
+	attach(consumer);
+}
+
 KafkaConsumer *
 kafka_consumer_open(const KafkaOptions *opts, const char *topic, const KafkaRange *ranges,
-					int nranges)
+					int nranges, int64 expected)
 {
 	KafkaConsumer *consumer = palloc0(sizeof(KafkaConsumer));
 
@@ -218,6 +230,7 @@ kafka_consumer_open(const KafkaOptions *opts, const char *topic, const KafkaRang
 	consumer->topic = pstrdup(topic);
 	consumer->context = CurrentMemoryContext;
 	consumer->needs_poke = kafka_property_name("fetch.queue.backoff.ms") == NULL;
+	consumer->role = expected <= PICKED_MESSAGES ? KAFKA_ROLE_PICKER : KAFKA_ROLE_CONSUMER;
 	plan_scans(consumer, ranges, nranges);
 	if (consumer->nscans == 0)
 		return consumer;
@@ -275,9 +288,43 @@ advance(KafkaConsumer *consumer, PartitionScan *scan)
 	}
 }
 
-/* An offset that is gone, or not there yet: both in the error. */
+/* Offsets that are gone, or not there yet: all that is known is in the error. */
 static KAFKA_NORETURN void
-throw_out_of_range(KafkaConsumer *consumer, PartitionScan *scan)
+throw_out_of_range(KafkaConsumer *consumer, PartitionScan *scan, int64 low, int64 end)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+			 errmsg("offset " INT64_FORMAT " of topic \"%s\" partition %d is no longer there",
+					scan->position, consumer->topic, scan->partition),
+			 errdetail("The partition now holds offsets from " INT64_FORMAT " to before "
+					   INT64_FORMAT "; the scan was to end before " INT64_FORMAT ".",
+					   low, end, scan->last->end),
+			 end < scan->last->end ?
+			 errhint("The topic was made anew or truncated while it was read.") :
+			 errhint("Messages were removed while the topic was read; with the table's option "
+					 "on_missing 'earliest' a scan goes on behind them.")));
+}
+
+/* Goes on with the first offset that is still there, where that is allowed. */
+static void
+skip_missing(KafkaConsumer *consumer, PartitionScan *scan, int64 low, int64 end)
+{
+	if (consumer->opts->on_missing != KAFKA_ON_MISSING_EARLIEST)
+		throw_out_of_range(consumer, scan, low, end);
+	ereport(WARNING,
+			(errmsg("offsets " INT64_FORMAT " to " INT64_FORMAT " of topic \"%s\" partition %d "
+					"were removed while it was read", scan->position,
+					Min(low, scan->last->end) - 1, consumer->topic, scan->partition)));
+	stop_partition(consumer, scan);
+	scan->position = low;
+	advance(consumer, scan);
+	if (!scan->done && !scan->started)
+		start_partition(consumer, scan);
+}
+
+/* Asks what is there; true if the scan of the partition was in order. */
+static bool
+check_partition(KafkaConsumer *consumer, PartitionScan *scan)
 {
 	int64		low;
 	int64		end;
@@ -286,14 +333,24 @@ throw_out_of_range(KafkaConsumer *consumer, PartitionScan *scan)
 						&scan->partition, 1, &low);
 	kafka_topic_offsets(consumer->opts, consumer->topic, KAFKA_OFFSET_END,
 						&scan->partition, 1, &end);
-	ereport(ERROR,
-			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
-			 errmsg("offset " INT64_FORMAT " of topic \"%s\" partition %d is no longer there",
-					scan->position, consumer->topic, scan->partition),
-			 errdetail("The partition now holds offsets from " INT64_FORMAT " to before "
-					   INT64_FORMAT "; the scan was to end before " INT64_FORMAT ".",
-					   low, end, scan->last->end),
-			 errhint("Messages were removed, or the topic was made anew, while it was read.")));
+	if (end < scan->last->end)
+		throw_out_of_range(consumer, scan, low, end);
+	if (low <= scan->position)
+		return true;
+	skip_missing(consumer, scan, low, end);
+	return false;
+}
+
+/* The broker does not have the offset; it may be there again by the time that is asked. */
+static void
+handle_out_of_range(KafkaConsumer *consumer, PartitionScan *scan)
+{
+	if (!check_partition(consumer, scan))
+		return;
+	if (++consumer->odd_ranges > MAX_ODD_RANGES)
+		throw_out_of_range(consumer, scan, scan->position, scan->last->end);
+	stop_partition(consumer, scan);
+	start_partition(consumer, scan);
 }
 
 static void
@@ -315,7 +372,12 @@ handle_event(KafkaConsumer *consumer, PartitionScan *scan, const rd_kafka_messag
 		return;
 	if (scan && (rkm->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
 				 rkm->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE))
-		throw_out_of_range(consumer, scan);
+	{
+		/* one that comes late, from before the partition was stopped, tells nothing */
+		if (!scan->done && scan->started)
+			handle_out_of_range(consumer, scan);
+		return;
+	}
 	kafka_error_throw(consumer->handle, rkm->err, rd_kafka_message_errstr(rkm), &place);
 }
 
@@ -349,20 +411,8 @@ static void
 check_reachable(KafkaConsumer *consumer)
 {
 	for (int i = 0; i < consumer->nscans; i++)
-	{
-		PartitionScan *scan = &consumer->scans[i];
-		int64		low;
-		int64		end;
-
-		if (scan->done)
-			continue;
-		kafka_topic_offsets(consumer->opts, consumer->topic, KAFKA_OFFSET_LOW,
-							&scan->partition, 1, &low);
-		kafka_topic_offsets(consumer->opts, consumer->topic, KAFKA_OFFSET_END,
-							&scan->partition, 1, &end);
-		if (end < scan->range->end || low > scan->position)
-			throw_out_of_range(consumer, scan);
-	}
+		if (!consumer->scans[i].done)
+			(void) check_partition(consumer, &consumer->scans[i]);
 }
 
 static int
@@ -399,6 +449,8 @@ wait_for_batch(KafkaConsumer *consumer)
 		if (kafka_wait_elapsed(&wait) > DOUBT_MS)
 		{
 			check_reachable(consumer);
+			if (consumer->nopen == 0)
+				break;
 			if (++doubts % START_OVER_DOUBTS == 0)
 			{
 				start_over(consumer);
@@ -474,6 +526,8 @@ static void
 fetch_batch(KafkaConsumer *consumer)
 {
 	free_batch(consumer);
+	if (consumer->role == KAFKA_ROLE_PICKER && consumer->stats.messages > PICKED_MESSAGES)
+		stop_picking(consumer);
 	consumer->nbatch = take_batch(consumer, 0, BATCH_SIZE);
 	kafka_handle_serve(consumer->handle);
 	poke_if_half_empty(consumer);
@@ -558,6 +612,7 @@ kafka_consumer_next(KafkaConsumer *consumer, KafkaMessage *msg)
 		{
 			CHECK_FOR_INTERRUPTS();
 			fetch_batch(consumer);
+			continue;
 		}
 		rkm = consumer->batch[consumer->next++];
 		scan = find_scan(consumer, rkm->partition);

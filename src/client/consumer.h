@@ -35,17 +35,21 @@ typedef struct KafkaConsumer KafkaConsumer;
 
 /*
  * Begins to read.  The ranges of a partition must be disjoint and ascend; they are copied.
+ * expected: how many messages the caller is likely to take; for a few, little is fetched at
+ * a time.
  * The consumer lives in the current memory context and closes itself when that goes, also
  * after an error.  Nothing is awaited yet.
  */
 extern KafkaConsumer *kafka_consumer_open(const KafkaOptions *opts, const char *topic,
-										  const KafkaRange *ranges, int nranges);
+										  const KafkaRange *ranges, int nranges,
+										  int64 expected);
 
 /*
  * The next message, in the order of offsets within each partition; false when every range
  * has been read to its end.  Gaps (aborted or compacted messages, control records) are
- * passed over.  msg's pointers hold until the next call.  Raises when the end cannot be
- * reached: it never ends early.
+ * passed over.  msg's pointers hold until the next call.  Offsets that were removed before
+ * they were read raise, or are passed over with a WARNING (option on_missing).  Raises when the
+ * end cannot be reached: it never ends early.
  */
 extern bool kafka_consumer_next(KafkaConsumer *consumer, KafkaMessage *msg);
 

@@ -21,6 +21,9 @@
 
 #define KAFKA_TEXT_SIZE 512
 
+/* Requests in helper threads that a handle has under way at a time. */
+#define KAFKA_JOBS_AT_ONCE 3
+
 /*
  * The part that helper threads may outlive the backend's interest in: plain malloc'd
  * memory, counted, destroyed by whoever lets go last.
@@ -49,7 +52,7 @@ struct KafkaHandle
 	bool		stale;			/* options have changed since */
 	int			descriptors;	/* reserved with PostgreSQL */
 
-	struct KafkaJob *left_behind;	/* a request whose statement was cancelled, or NULL */
+	struct KafkaJob *left_behind[KAFKA_JOBS_AT_ONCE];	/* of a cancelled statement, or NULL */
 
 	/* what callbacks and the log queue recorded last; read by waits */
 	rd_kafka_resp_err_t error;	/* worst since the last reset */

@@ -620,6 +620,9 @@ put_defaults(List **settings, KafkaRole role)
 	{
 		case KAFKA_ROLE_ADMIN:
 			break;
+		case KAFKA_ROLE_PICKER:
+			put_setting(settings, "fetch.message.max.bytes", "65536");
+			/* FALLTHROUGH */
 		case KAFKA_ROLE_CONSUMER:
 			/* a scan ends by position: a long poll at the end would only delay the next one */
 			put_setting(settings, "fetch.wait.max.ms", "1");
@@ -658,6 +661,7 @@ put_fixed(List **settings, KafkaRole role)
 		case KAFKA_ROLE_ADMIN:
 			break;
 		case KAFKA_ROLE_CONSUMER:
+		case KAFKA_ROLE_PICKER:
 			put_setting(settings, "auto.offset.reset", "error");
 			put_setting(settings, "enable.auto.commit", "false");
 			put_setting(settings, "enable.auto.offset.store", "false");
@@ -680,7 +684,7 @@ suits_role(const KnownProperty *known, KafkaRole role)
 	if (known->direction == 'P')
 		return role == KAFKA_ROLE_PRODUCER || role == KAFKA_ROLE_TRANSACTIONAL;
 	if (known->direction == 'C')
-		return role == KAFKA_ROLE_CONSUMER ||
+		return role == KAFKA_ROLE_CONSUMER || role == KAFKA_ROLE_PICKER ||
 			(role == KAFKA_ROLE_ADMIN && strcmp(known->name, "isolation.level") == 0);
 	return true;
 }

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * topic.c
- *	  Topics of a cluster: which there are, their partitions, their offsets.
+ *	  Topics of a cluster: which there are, their partitions, what is remembered of them.
  *
- * Layer 1.  All questions go through the session's metadata handle, which is a consumer
+ * Layer 1.  Offsets are in offsets.c.  All questions go through the session's metadata handle, which is a consumer
  * without a group: it never creates a topic by asking, and its requests never queue
  * behind a fetch.  Each question is one blocking call of librdkafka in a helper thread
  * (wait.h); errors that pass are tried again until kafka_fdw.connect_timeout.
@@ -15,6 +15,7 @@
 #include "client/error.h"
 #include "client/handle_internal.h"
 #include "client/topic.h"
+#include "client/topic_internal.h"
 #include "client/wait.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
@@ -23,19 +24,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
-
-/* ListOffsets' special timestamps */
-#define TIMESTAMP_EARLIEST (-2)
-#define TIMESTAMP_LATEST (-1)
-
-/* The call in the helper thread has the time limit; its answer gets this much more. */
-#define REPLY_GRACE_MS 500
-
-/* Answers that make no sense before a new handle is tried. */
-#define START_OVER_TRIES 3
-
-/* The first try gets less: a handle that waits for news which it then ignores is replaced. */
-#define FIRST_TRY_MS 2000
 
 /* How long the number of partitions of a topic is believed without asking again. */
 #define METADATA_TTL_MS 5000
@@ -100,14 +88,31 @@ metadata_error(const MetadataJob *self)
 	return self->metadata->topics[0].err;
 }
 
-/* A short pause between two tries that an interrupt ends. */
-static void
-pause_before_retry(KafkaWait *wait)
+void
+kafka_topic_pause(KafkaWait *wait)
 {
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 KAFKA_SLICE_MS, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	kafka_wait_check(wait);
+}
+
+KafkaJob *
+kafka_topic_count_job(const char *topic, int timeout_ms)
+{
+	MetadataJob *self = kafka_job_alloc(sizeof(MetadataJob), metadata_run, metadata_destroy);
+
+	self->topic = strdup(topic);
+	self->timeout_ms = timeout_ms;
+	return &self->job;
+}
+
+int32
+kafka_topic_count_of(const KafkaJob *job)
+{
+	const MetadataJob *self = (const MetadataJob *) job;
+
+	return metadata_error(self) ? -1 : self->metadata->topics[0].partition_cnt;
 }
 
 /*
@@ -120,7 +125,7 @@ fetch_metadata(KafkaHandle *handle, const char *topic)
 	KafkaPlace	place = {.doing = "could not read the cluster's metadata", .topic = topic};
 	KafkaWait	wait;
 
-	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + REPLY_GRACE_MS,
+	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + KAFKA_REPLY_GRACE_MS,
 					 "kafka_fdw.connect_timeout");
 	wait.connecting = true;
 	for (;;)
@@ -148,7 +153,7 @@ fetch_metadata(KafkaHandle *handle, const char *topic)
 			kafka_error_throw(handle, err, NULL, &place);
 		}
 		kafka_job_drop(&self->job);
-		pause_before_retry(&wait);
+		kafka_topic_pause(&wait);
 	}
 }
 
@@ -168,6 +173,7 @@ typedef struct TopicEntry
 	TopicKey	key;
 	int32		npartitions;
 	TimestampTz asked;
+	KafkaBounds bounds;			/* of the last scan; npartitions 0: there was none */
 } TopicEntry;
 
 static HTAB *topic_cache;
@@ -187,12 +193,36 @@ get_topic_cache(void)
 	return topic_cache;
 }
 
+static void
+forget_bounds(TopicEntry *entry)
+{
+	if (entry->bounds.npartitions > 0)
+	{
+		pfree(entry->bounds.lows);
+		pfree(entry->bounds.ends);
+	}
+	entry->bounds.npartitions = 0;
+}
+
+static void
+forget_topics(void)
+{
+	HASH_SEQ_STATUS status;
+	TopicEntry *entry;
+
+	if (topic_cache == NULL)
+		return;
+	hash_seq_init(&status, topic_cache);
+	while ((entry = hash_seq_search(&status)) != NULL)
+		forget_bounds(entry);
+	hash_destroy(topic_cache);
+	topic_cache = NULL;
+}
+
 void
 kafka_topic_forget(void)
 {
-	if (topic_cache)
-		hash_destroy(topic_cache);
-	topic_cache = NULL;
+	forget_topics();
 	generation++;
 	kafka_handle_topics_changed();
 }
@@ -265,38 +295,112 @@ ask_partitions(const KafkaOptions *opts, const char *topic, bool missing_ok)
 	kafka_error_throw(handle, err, NULL, &place);
 }
 
-int32
-kafka_topic_partitions(const KafkaOptions *opts, const char *topic, bool missing_ok, bool cached)
+static void
+make_key(TopicKey *key, const KafkaOptions *opts, const char *topic)
+{
+	memset(key, 0, sizeof(*key));
+	key->serverid = opts->serverid;
+	key->userid = opts->userid;
+	strlcpy(key->topic, topic, sizeof(key->topic));
+}
+
+static TopicEntry *
+find_topic(const KafkaOptions *opts, const char *topic)
+{
+	TopicKey	key;
+
+	make_key(&key, opts, topic);
+	return hash_search(get_topic_cache(), &key, HASH_FIND, NULL);
+}
+
+static TopicEntry *
+remember_partitions(const KafkaOptions *opts, const char *topic, int32 npartitions)
 {
 	TopicKey	key;
 	TopicEntry *entry;
 	bool		found;
-	int32		npartitions;
 
-	memset(&key, 0, sizeof(key));
-	key.serverid = opts->serverid;
-	key.userid = opts->userid;
-	kafka_topic_check_name(topic);
-	strlcpy(key.topic, topic, sizeof(key.topic));
-	entry = hash_search(get_topic_cache(), &key, HASH_FIND, NULL);
-	if (cached && entry &&
-		!TimestampDifferenceExceeds(entry->asked, GetCurrentTimestamp(), METADATA_TTL_MS))
-		return entry->npartitions;
-	npartitions = ask_partitions(opts, topic, missing_ok);
-	if (npartitions < 0)
-	{
-		kafka_topic_forget();
-		return npartitions;
-	}
+	make_key(&key, opts, topic);
 	entry = hash_search(get_topic_cache(), &key, HASH_ENTER, &found);
-	if (found && entry->npartitions != npartitions)
+	if (!found)
+		entry->bounds.npartitions = 0;
+	else if (entry->npartitions != npartitions)
 	{
 		generation++;
 		kafka_handle_topics_changed();
 	}
 	entry->npartitions = npartitions;
 	entry->asked = GetCurrentTimestamp();
+	return entry;
+}
+
+int32
+kafka_topic_partitions(const KafkaOptions *opts, const char *topic, bool missing_ok, bool cached)
+{
+	TopicEntry *entry;
+	int32		npartitions;
+
+	kafka_topic_check_name(topic);
+	entry = find_topic(opts, topic);
+	if (cached && entry &&
+		!TimestampDifferenceExceeds(entry->asked, GetCurrentTimestamp(), METADATA_TTL_MS))
+		return entry->npartitions;
+	npartitions = ask_partitions(opts, topic, missing_ok);
+	if (npartitions < 0)
+		kafka_topic_forget();
+	else
+		(void) remember_partitions(opts, topic, npartitions);
 	return npartitions;
+}
+
+int32
+kafka_topic_remembered_partitions(const KafkaOptions *opts, const char *topic)
+{
+	TopicEntry *entry = find_topic(opts, topic);
+
+	return entry ? entry->npartitions : 0;
+}
+
+void
+kafka_topic_remember_bounds(const KafkaOptions *opts, const char *topic,
+							const KafkaBounds *bounds)
+{
+	TopicEntry *entry = remember_partitions(opts, topic, bounds->npartitions);
+	size_t		size = sizeof(int64) * bounds->npartitions;
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	forget_bounds(entry);
+	entry->bounds.lows = palloc(size);
+	entry->bounds.ends = palloc(size);
+	memcpy(entry->bounds.lows, bounds->lows, size);
+	memcpy(entry->bounds.ends, bounds->ends, size);
+	entry->bounds.npartitions = bounds->npartitions;
+	MemoryContextSwitchTo(old);
+}
+
+bool
+kafka_topic_remembered_bounds(const KafkaOptions *opts, const char *topic, KafkaBounds *bounds)
+{
+	TopicEntry *entry = find_topic(opts, topic);
+	size_t		size;
+
+	if (entry == NULL || entry->bounds.npartitions == 0)
+		return false;
+	size = sizeof(int64) * entry->bounds.npartitions;
+	bounds->npartitions = entry->bounds.npartitions;
+	bounds->lows = palloc(size);
+	bounds->ends = palloc(size);
+	memcpy(bounds->lows, entry->bounds.lows, size);
+	memcpy(bounds->ends, entry->bounds.ends, size);
+	return true;
+}
+
+KafkaHandle *
+kafka_topic_start_over(const KafkaOptions *opts)
+{
+	generation++;
+	kafka_handle_mark_stale();
+	return kafka_handle_admin(opts);
 }
 
 /* ------------------------------------------------------------------------
@@ -353,143 +457,4 @@ kafka_cluster_describe(const KafkaOptions *opts)
 	if (err)
 		kafka_error_throw(handle, err, NULL, &place);
 	return result;
-}
-
-/* ------------------------------------------------------------------------
- * Offsets
- * ------------------------------------------------------------------------
- */
-typedef struct OffsetsJob
-{
-	KafkaJob	job;
-	rd_kafka_topic_partition_list_t *list;
-	int			timeout_ms;
-	rd_kafka_resp_err_t err;
-} OffsetsJob;
-
-static void
-offsets_run(KafkaJob *job)
-{
-	OffsetsJob *self = (OffsetsJob *) job;
-
-	self->err = rd_kafka_offsets_for_times(job->core->rk, self->list, self->timeout_ms);
-}
-
-static void
-offsets_destroy(KafkaJob *job)
-{
-	OffsetsJob *self = (OffsetsJob *) job;
-
-	if (self->list)
-		rd_kafka_topic_partition_list_destroy(self->list);
-	free(self);
-}
-
-/* The request's error, else the first partition's. */
-static rd_kafka_resp_err_t
-offsets_error(const OffsetsJob *self, int32 *partition)
-{
-	*partition = -1;
-	for (int i = 0; i < self->list->cnt; i++)
-	{
-		/* not answered: the request's own error says why */
-		if (self->list->elems[i].err == RD_KAFKA_RESP_ERR__IN_PROGRESS && self->err)
-			continue;
-		if (self->list->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR)
-			continue;
-		*partition = self->list->elems[i].partition;
-		return self->list->elems[i].err;
-	}
-	return self->err;
-}
-
-static OffsetsJob *
-make_offsets_job(const char *topic, KafkaOffsetKind kind, const int32 *partitions, int n,
-				 int timeout_ms)
-{
-	OffsetsJob *self = kafka_job_alloc(sizeof(OffsetsJob), offsets_run, offsets_destroy);
-
-	self->timeout_ms = timeout_ms;
-	self->list = rd_kafka_topic_partition_list_new(n);
-	for (int i = 0; i < n; i++)
-		rd_kafka_topic_partition_list_add(self->list, topic, partitions[i])->offset =
-			kind == KAFKA_OFFSET_LOW ? TIMESTAMP_EARLIEST : TIMESTAMP_LATEST;
-	return self;
-}
-
-/* librdkafka may answer in another order than it was asked. */
-static void
-copy_offsets(const OffsetsJob *self, const char *topic, const int32 *partitions, int n,
-			 int64 *offsets)
-{
-	for (int i = 0; i < n; i++)
-	{
-		rd_kafka_topic_partition_t *row =
-			rd_kafka_topic_partition_list_find(self->list, topic, partitions[i]);
-
-		Assert(row != NULL);
-		offsets[i] = row->offset;
-	}
-}
-
-/*
- * The cluster answers, and yet this handle gets nowhere: it may remember an older topic of
- * that name and take what it hears of the new one for old news (librdkafka ignores leader
- * epochs that go back).  A new handle remembers nothing.
- */
-static KafkaHandle *
-start_over(const KafkaOptions *opts)
-{
-	generation++;
-	kafka_handle_mark_stale();
-	return kafka_handle_admin(opts);
-}
-
-void
-kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind kind,
-					const int32 *partitions, int n, int64 *offsets)
-{
-	KafkaHandle *handle = kafka_handle_admin(opts);
-	KafkaPlace	place = {.doing = "could not read the topic's offsets", .topic = topic};
-	KafkaWait	wait;
-	int			tries = 0;
-
-	if (n == 0)
-		return;
-	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + REPLY_GRACE_MS,
-					 "kafka_fdw.connect_timeout");
-	wait.connecting = true;
-	for (;;)
-	{
-		int			left = kafka_setting_connect_timeout - kafka_wait_elapsed(&wait);
-		int			timeout = tries == 0 ? Min(left, FIRST_TRY_MS) : left;
-		OffsetsJob *self = make_offsets_job(topic, kind, partitions, n, Max(timeout, 100));
-		rd_kafka_resp_err_t err;
-
-		kafka_job_wait(&self->job, &wait);
-		err = offsets_error(self, &place.partition);
-		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-			copy_offsets(self, topic, partitions, n, offsets);
-		kafka_job_drop(&self->job);
-		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-		{
-			kafka_handle_succeeded(handle);
-			return;
-		}
-		place.has_partition = place.partition >= 0;
-		kafka_handle_serve(handle);
-		/* the handle may remember a topic of that name that is gone: the cluster's word counts */
-		if (kafka_error_is_unknown(err))
-			kafka_topic_refresh(handle, topic);
-		else if (!kafka_error_is_transient(err))
-			kafka_error_throw(handle, err, NULL, &place);
-		if (kafka_wait_elapsed(&wait) + KAFKA_SLICE_MS >= kafka_setting_connect_timeout)
-			kafka_error_throw(handle,
-							  err == RD_KAFKA_RESP_ERR__TIMED_OUT ?
-							  RD_KAFKA_RESP_ERR__TRANSPORT : err, NULL, &place);
-		if (++tries % START_OVER_TRIES == (err == RD_KAFKA_RESP_ERR__TIMED_OUT ? 1 : 0) &&
-			!kafka_handle_is_down(handle))
-			wait.handle = handle = start_over(opts);
-		pause_before_retry(&wait);
-	}
 }

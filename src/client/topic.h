@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "ground/message.h"
 #include "ground/options.h"
 
 typedef struct KafkaTopic
@@ -45,14 +46,41 @@ extern void kafka_topic_forget(void);
 /* All topics as a List of KafkaTopic, sorted by name. */
 extern List *kafka_topic_list(const KafkaOptions *opts);
 
+/* Where the partitions 0 to npartitions - 1 begin, and end (exclusive). */
+typedef struct KafkaBounds
+{
+	int32		npartitions;
+	int64	   *lows;
+	int64	   *ends;
+} KafkaBounds;
+
 /*
- * One offset for each of the given partitions, in one round trip per broker.  END is the
- * last stable offset unless the options set isolation.level to read_uncommitted, then it
- * is the high watermark.
+ * Asks the cluster for the topic's bounds, arrays palloc'd; ends as KAFKA_OFFSET_END.  One
+ * round trip where the session has met the topic before.  Raises HV00R, HV00N, 42501, 28000.
+ */
+extern void kafka_topic_bounds(const KafkaOptions *opts, const char *topic, KafkaBounds *bounds);
+
+/* The bounds as this session last heard of them, palloc'd; false if it never did.  No request. */
+extern bool kafka_topic_remembered_bounds(const KafkaOptions *opts, const char *topic,
+										  KafkaBounds *bounds);
+
+/*
+ * One offset for each of the given partitions (NULL: 0 to n - 1), in one round trip per
+ * broker.  END is the last stable offset unless the options set isolation.level to
+ * read_uncommitted, then it is the high watermark.
  */
 extern void kafka_topic_offsets(const KafkaOptions *opts, const char *topic,
 								KafkaOffsetKind kind, const int32 *partitions, int n,
 								int64 *offsets);
+
+/*
+ * For each partition the offset of its first message whose timestamp is times_ms[i] (ms since
+ * 1970, not negative) or later: all messages before it are earlier, but timestamps need not
+ * ascend behind it.  KAFKA_UNKNOWN where there is no such message.
+ */
+extern void kafka_topic_offsets_at(const KafkaOptions *opts, const char *topic,
+								   const int64 *times_ms, const int32 *partitions, int n,
+								   int64 *offsets);
 
 /* What kafka.check() tells of a cluster: brokers, topics, librdkafka's version; palloc'd. */
 extern char *kafka_cluster_describe(const KafkaOptions *opts);

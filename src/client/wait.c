@@ -256,43 +256,75 @@ await_job(KafkaJob *job, KafkaWait *wait)
 void
 kafka_job_forget_left(KafkaHandle *handle)
 {
-	if (handle->left_behind)
-		kafka_job_drop(handle->left_behind);
-	handle->left_behind = NULL;
+	for (int i = 0; i < KAFKA_JOBS_AT_ONCE; i++)
+	{
+		if (handle->left_behind[i])
+			kafka_job_drop(handle->left_behind[i]);
+		handle->left_behind[i] = NULL;
+	}
 }
 
-/* Throws; the job has not been started yet and is the caller's to drop. */
+bool
+kafka_jobs_left_behind(const KafkaHandle *handle)
+{
+	return handle->left_behind[0] != NULL;
+}
+
+/* Throws; the new jobs have not been started yet and are the caller's to drop. */
 static void
 await_left_behind(KafkaWait *wait)
 {
-	if (wait->handle->left_behind == NULL)
-		return;
-	await_job(wait->handle->left_behind, wait);
+	for (int i = 0; i < KAFKA_JOBS_AT_ONCE; i++)
+		if (wait->handle->left_behind[i])
+			await_job(wait->handle->left_behind[i], wait);
 	kafka_job_forget_left(wait->handle);
+}
+
+/* An error leaves: what was started goes on alone, what was not is dropped. */
+static void
+abandon_jobs(KafkaJob **jobs, int n, int started, KafkaHandle *handle)
+{
+	for (int i = 0, left = 0; i < n; i++)
+	{
+		if (jobs[i] == NULL)
+			continue;
+		if (i < started)
+			handle->left_behind[left++] = jobs[i];
+		else
+			kafka_job_drop(jobs[i]);
+	}
+}
+
+void
+kafka_jobs_wait(KafkaJob **jobs, int n, KafkaWait *wait)
+{
+	volatile int started = 0;
+
+	Assert(n <= KAFKA_JOBS_AT_ONCE);
+	PG_TRY();
+	{
+		await_left_behind(wait);
+		while (started < n)
+		{
+			KafkaJob   *job = jobs[started];
+
+			jobs[started] = NULL;	/* a job that can't be started is gone */
+			kafka_job_start(job, wait->handle);
+			jobs[started++] = job;
+		}
+		for (int i = 0; i < n; i++)
+			await_job(jobs[i], wait);
+	}
+	PG_CATCH();
+	{
+		abandon_jobs(jobs, n, started, wait->handle);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 }
 
 void
 kafka_job_wait(KafkaJob *job, KafkaWait *wait)
 {
-	PG_TRY();
-	{
-		await_left_behind(wait);
-	}
-	PG_CATCH();
-	{
-		kafka_job_drop(job);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	kafka_job_start(job, wait->handle);
-	PG_TRY();
-	{
-		await_job(job, wait);
-	}
-	PG_CATCH();
-	{
-		wait->handle->left_behind = job;
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
+	kafka_jobs_wait(&job, 1, wait);
 }

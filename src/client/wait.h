@@ -81,6 +81,9 @@ extern void *kafka_job_alloc(size_t size, void (*run) (KafkaJob *), void (*destr
 extern void kafka_job_wait(KafkaJob *job, KafkaWait *wait);
 extern void kafka_job_drop(KafkaJob *job);
 
+/* The same for several at once, KAFKA_JOBS_AT_ONCE at most. */
+extern void kafka_jobs_wait(KafkaJob **jobs, int n, KafkaWait *wait);
+
 /* The same in two halves, for a job that nobody waits for. */
 extern void kafka_job_start(KafkaJob *job, KafkaHandle *handle);
 extern bool kafka_job_is_done(KafkaJob *job);
@@ -92,6 +95,9 @@ extern bool kafka_job_try_start(KafkaJob *job, KafkaHandle *handle);
 
 /* Lets go of what a cancelled statement left behind; the handle is going. */
 extern void kafka_job_forget_left(KafkaHandle *handle);
+
+/* True while a request that a cancelled statement made may still be under way. */
+extern bool kafka_jobs_left_behind(const KafkaHandle *handle);
 
 /* Helper threads that are at work in this process. */
 extern int	kafka_jobs_running(void);

@@ -1,12 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * ends.c
- *	  The ends of topics, pinned: all scans of a statement agree about them.
+ *	  The ends of topics, pinned: all scans under one snapshot agree about them.
  *
  * Layer 3.  An end is the last stable offset (the high watermark under
- * isolation_level 'read_uncommitted').  A pin hangs on the executor state of the
- * statement, or on the transaction where that has one snapshot throughout, and goes with
- * its memory.
+ * isolation_level 'read_uncommitted').  The beginning is pinned with it, so that what is
+ * removed later is noticed.
+ *
+ * The key is the snapshot: a self-join, a CTE, an InitPlan, a rescan, a cursor and a STABLE
+ * function share their statement's.  Neither its address nor its contents would do alone: in
+ * a loop of PL/pgSQL the snapshots of successive statements have both the same.  So a pin
+ * holds a registration of its own on the snapshot, which keeps the address taken, and goes
+ * when nobody else uses the snapshot any longer; that is looked for whenever a pin is wanted,
+ * when an executor ends, and at the ends of transactions and subtransactions.  So an idle
+ * transaction does not hold back vacuum because it has read a topic.  Under REPEATABLE READ
+ * and SERIALIZABLE the transaction has one snapshot throughout, and pins are the
+ * transaction's.
  *
  * A session sees what it has sent and committed itself: the last stable offset can lag
  * some milliseconds behind such a commit, so the pin waits for it to pass what the session
@@ -20,7 +29,8 @@
 #include "access/xact.h"
 #include "client/property.h"
 #include "client/sent.h"
-#include "client/topic.h"
+#include "common/hashfn.h"
+#include "executor/executor.h"
 #include "fdw/ends.h"
 #include "ground/compat.h"
 #include "ground/message.h"
@@ -28,6 +38,8 @@
 #include "portability/instr_time.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
 #include "utils/wait_event.h"
 
 /* Longest wait for one's own messages to become visible. */
@@ -36,23 +48,111 @@
 typedef struct Pin
 {
 	dlist_node	node;
-	EState	   *estate;			/* NULL: of the transaction */
+	Snapshot	snapshot;		/* registered by us; NULL: of the transaction */
 	Oid			serverid;
 	Oid			userid;
+	uint32		cluster;		/* hash of the server's and the mapping's options */
 	bool		uncommitted;
 	char	   *topic;
-	KafkaEnds	ends;
-	MemoryContextCallback callback;
+	KafkaBounds bounds;
+	MemoryContext context;		/* holds all this */
 } Pin;
 
 static dlist_head pins = DLIST_STATIC_INIT(pins);
 
+static ExecutorEnd_hook_type previous_executor_end;
+
+/* ------------------------------------------------------------------------
+ * Dropping
+ * ------------------------------------------------------------------------
+ */
 static void
-remove_pin(void *arg)
+drop_pin(Pin *pin)
 {
-	dlist_delete(&((Pin *) arg)->node);
+	dlist_delete(&pin->node);
+	if (pin->snapshot)
+		UnregisterSnapshotFromOwner(pin->snapshot, TopTransactionResourceOwner);
+	MemoryContextDelete(pin->context);
 }
 
+static void
+drop_all(void)
+{
+	while (!dlist_is_empty(&pins))
+		drop_pin(dlist_head_element(Pin, node, &pins));
+}
+
+static int
+pins_on(Snapshot snapshot)
+{
+	dlist_iter	iter;
+	int			count = 0;
+
+	dlist_foreach(iter, &pins)
+		if (dlist_container(Pin, node, iter.cur)->snapshot == snapshot)
+			count++;
+	return count;
+}
+
+/* Drops pins whose snapshot nobody uses but we, and an executor that is just ending. */
+static void
+drop_unused(Snapshot ending)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &pins)
+	{
+		Pin		   *pin = dlist_container(Pin, node, iter.cur);
+		uint32		ours;
+
+		if (pin->snapshot == NULL)
+			continue;
+		ours = pins_on(pin->snapshot) + (pin->snapshot == ending ? 1 : 0);
+		if (pin->snapshot->active_count == 0 && pin->snapshot->regd_count <= ours)
+			drop_pin(pin);
+	}
+}
+
+static void
+on_executor_end(QueryDesc *query)
+{
+	Snapshot	snapshot = query->snapshot;
+
+	if (previous_executor_end)
+		previous_executor_end(query);
+	else
+		standard_ExecutorEnd(query);
+	if (!dlist_is_empty(&pins))
+		drop_unused(snapshot);
+}
+
+static void
+on_transaction(XactEvent event, void *arg)
+{
+	drop_all();
+}
+
+static void
+on_subtransaction(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *arg)
+{
+	if (!dlist_is_empty(&pins) &&
+		(event == SUBXACT_EVENT_COMMIT_SUB || event == SUBXACT_EVENT_ABORT_SUB))
+		drop_unused(NULL);
+}
+
+void
+kafka_ends_init(void)
+{
+	previous_executor_end = ExecutorEnd_hook;
+	ExecutorEnd_hook = on_executor_end;
+	RegisterXactCallback(on_transaction, NULL);
+	RegisterSubXactCallback(on_subtransaction, NULL);
+}
+
+/* ------------------------------------------------------------------------
+ * Making
+ * ------------------------------------------------------------------------
+ */
 static bool
 reads_uncommitted(const KafkaOptions *opts)
 {
@@ -70,8 +170,35 @@ reads_uncommitted(const KafkaOptions *opts)
 	return result;
 }
 
+/* ALTER SERVER may make it another cluster, within one transaction too. */
+static uint32
+cluster_hash(const KafkaOptions *opts)
+{
+	uint32		hash = 0;
+	ListCell   *lc;
+
+	foreach(lc, opts->properties)
+	{
+		KafkaProperty *property = (KafkaProperty *) lfirst(lc);
+
+		if (property->place == KAFKA_ON_TABLE)
+			continue;
+		hash = hash_combine(hash, string_hash(property->name, strlen(property->name) + 1));
+		hash = hash_combine(hash, string_hash(property->value, strlen(property->value) + 1));
+	}
+	return hash;
+}
+
+static bool
+is_pin_for(const Pin *pin, Snapshot snapshot, const KafkaOptions *opts)
+{
+	return pin->snapshot == snapshot && pin->serverid == opts->serverid &&
+		pin->userid == opts->userid && strcmp(pin->topic, opts->topic) == 0 &&
+		pin->uncommitted == reads_uncommitted(opts) && pin->cluster == cluster_hash(opts);
+}
+
 static Pin *
-find_pin(EState *estate, const KafkaOptions *opts, bool uncommitted)
+find_pin(Snapshot snapshot, const KafkaOptions *opts)
 {
 	dlist_iter	iter;
 
@@ -79,9 +206,7 @@ find_pin(EState *estate, const KafkaOptions *opts, bool uncommitted)
 	{
 		Pin		   *pin = dlist_container(Pin, node, iter.cur);
 
-		if (pin->estate == estate && pin->serverid == opts->serverid &&
-			pin->userid == opts->userid && pin->uncommitted == uncommitted &&
-			strcmp(pin->topic, opts->topic) == 0)
+		if (is_pin_for(pin, snapshot, opts))
 			return pin;
 	}
 	return NULL;
@@ -89,17 +214,17 @@ find_pin(EState *estate, const KafkaOptions *opts, bool uncommitted)
 
 /* True if the broker shows everything that this session has sent. */
 static bool
-shows_own_sends(const KafkaOptions *opts, const KafkaEnds *ends)
+shows_own_sends(const KafkaOptions *opts, const KafkaBounds *bounds)
 {
 	bool		result = true;
 
-	for (int32 p = 0; p < ends->npartitions; p++)
+	for (int32 p = 0; p < bounds->npartitions; p++)
 	{
 		int64		sent = kafka_sent_offset(opts->serverid, opts->topic, p);
 
 		if (sent == KAFKA_UNKNOWN)
 			continue;
-		if (ends->ends[p] <= sent)
+		if (bounds->ends[p] <= sent)
 			result = false;
 		else
 			kafka_sent_forget(opts->serverid, opts->topic, p);
@@ -108,21 +233,23 @@ shows_own_sends(const KafkaOptions *opts, const KafkaEnds *ends)
 }
 
 static void
-ask_ends(const KafkaOptions *opts, KafkaEnds *ends)
+wait_a_little(void)
 {
-	int32	   *partitions = palloc(sizeof(int32) * ends->npartitions);
+	CHECK_FOR_INTERRUPTS();
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1,
+					 PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+}
+
+static void
+await_own_sends(const KafkaOptions *opts, KafkaBounds *bounds)
+{
 	instr_time	begin;
 	instr_time	now;
 
-	for (int32 p = 0; p < ends->npartitions; p++)
-		partitions[p] = p;
 	INSTR_TIME_SET_CURRENT(begin);
-	for (;;)
+	while (!kafka_sent_is_empty() && !shows_own_sends(opts, bounds))
 	{
-		kafka_topic_offsets(opts, opts->topic, KAFKA_OFFSET_END, partitions,
-							ends->npartitions, ends->ends);
-		if (kafka_sent_is_empty() || shows_own_sends(opts, ends))
-			break;
 		INSTR_TIME_SET_CURRENT(now);
 		INSTR_TIME_SUBTRACT(now, begin);
 		if (INSTR_TIME_GET_MILLISEC(now) > OWN_SENDS_MS)
@@ -130,45 +257,47 @@ ask_ends(const KafkaOptions *opts, KafkaEnds *ends)
 			kafka_sent_forget_topic(opts->serverid, opts->topic);
 			break;
 		}
-		CHECK_FOR_INTERRUPTS();
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1,
-						 PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
+		wait_a_little();
+		kafka_topic_offsets(opts, opts->topic, KAFKA_OFFSET_END, NULL, bounds->npartitions,
+							bounds->ends);
 	}
-	pfree(partitions);
 }
 
 static Pin *
-make_pin(EState *estate, const KafkaOptions *opts, bool uncommitted)
+make_pin(Snapshot snapshot, const KafkaOptions *opts)
 {
-	MemoryContext context = estate ? estate->es_query_cxt : TopTransactionContext;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw pinned ends",
+												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Pin		   *pin = palloc0(sizeof(Pin));
 
-	pin->estate = estate;
+	pin->context = context;
 	pin->serverid = opts->serverid;
 	pin->userid = opts->userid;
-	pin->uncommitted = uncommitted;
+	pin->cluster = cluster_hash(opts);
+	pin->uncommitted = reads_uncommitted(opts);
 	pin->topic = pstrdup(opts->topic);
-	pin->ends.npartitions = kafka_topic_partitions(opts, opts->topic, false, false);
-	pin->ends.ends = palloc(sizeof(int64) * pin->ends.npartitions);
-	ask_ends(opts, &pin->ends);
-	dlist_push_head(&pins, &pin->node);
-	pin->callback.func = remove_pin;
-	pin->callback.arg = pin;
-	MemoryContextRegisterResetCallback(context, &pin->callback);
+	kafka_topic_bounds(opts, opts->topic, &pin->bounds);
+	await_own_sends(opts, &pin->bounds);
 	MemoryContextSwitchTo(old);
+	if (snapshot)
+		pin->snapshot = RegisterSnapshotOnOwner(snapshot, TopTransactionResourceOwner);
+	MemoryContextSetParent(context, TopMemoryContext);	/* from here on it is the list's */
+	dlist_push_head(&pins, &pin->node);
 	return pin;
 }
 
-const KafkaEnds *
-kafka_ends_pinned(EState *estate, const KafkaOptions *opts)
+const KafkaBounds *
+kafka_ends_pinned(Snapshot snapshot, const KafkaOptions *opts)
 {
-	EState	   *key = IsolationUsesXactSnapshot() ? NULL : estate;
-	bool		uncommitted = reads_uncommitted(opts);
-	Pin		   *pin = find_pin(key, opts, uncommitted);
+	Pin		   *pin;
 
+	if (IsolationUsesXactSnapshot())
+		snapshot = NULL;
+	drop_unused(NULL);
+	pin = find_pin(snapshot, opts);
 	if (pin == NULL)
-		pin = make_pin(key, opts, uncommitted);
-	return &pin->ends;
+		pin = make_pin(snapshot, opts);
+	Assert(pin->snapshot == snapshot);
+	return &pin->bounds;
 }

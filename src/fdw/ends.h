@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * ends.h
- *	  The ends of topics, pinned: all scans of a statement agree about them.
+ *	  The ends of topics, pinned: all scans under one snapshot agree about them.
  *
  * Layer 3.
  *
@@ -12,20 +12,18 @@
 
 #include "postgres.h"
 
+#include "client/topic.h"
 #include "ground/options.h"
-#include "nodes/execnodes.h"
-
-typedef struct KafkaEnds
-{
-	int32		npartitions;
-	int64	   *ends;			/* of each partition, exclusive */
-} KafkaEnds;
+#include "utils/snapshot.h"
 
 /*
- * The pinned ends of the topic for this statement; asks the cluster when the statement
- * first meets it.  Under REPEATABLE READ and SERIALIZABLE they hold for the transaction.
- * The result belongs to the pin and lasts as long.
+ * Where the topic begins and ends for this snapshot; asks the cluster when the snapshot first
+ * meets the topic.  Under REPEATABLE READ and SERIALIZABLE one answer holds for the
+ * transaction.  The result belongs to the pin: use it before anything else is executed.
  */
-extern const KafkaEnds *kafka_ends_pinned(EState *estate, const KafkaOptions *opts);
+extern const KafkaBounds *kafka_ends_pinned(Snapshot snapshot, const KafkaOptions *opts);
+
+/* Registers what drops pins in time; called once, from _PG_init. */
+extern void kafka_ends_init(void);
 
 #endif							/* KAFKA_ENDS_H */

@@ -12,18 +12,35 @@
 
 #include "postgres.h"
 
+#include "access/parallel.h"
 #include "foreign/fdwapi.h"
 
-/* scan.c */
+/* plan.c */
 extern void kafkaGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
 extern void kafkaGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid);
 extern ForeignScan *kafkaGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel,
 										Oid foreigntableid, ForeignPath *best_path, List *tlist,
 										List *scan_clauses, Plan *outer_plan);
+
+/* scan.c */
 extern void kafkaBeginForeignScan(ForeignScanState *node, int eflags);
 extern TupleTableSlot *kafkaIterateForeignScan(ForeignScanState *node);
 extern void kafkaReScanForeignScan(ForeignScanState *node);
 extern void kafkaEndForeignScan(ForeignScanState *node);
+
+/* parallel.c */
+extern bool kafkaIsForeignScanParallelSafe(PlannerInfo *root, RelOptInfo *rel,
+										   RangeTblEntry *rte);
+extern Size kafkaEstimateDSMForeignScan(ForeignScanState *node, ParallelContext *pcxt);
+extern void kafkaInitializeDSMForeignScan(ForeignScanState *node, ParallelContext *pcxt,
+										  void *coordinate);
+extern void kafkaReInitializeDSMForeignScan(ForeignScanState *node, ParallelContext *pcxt,
+											void *coordinate);
+extern void kafkaInitializeWorkerForeignScan(ForeignScanState *node, shm_toc *toc,
+											 void *coordinate);
+extern void kafkaShutdownForeignScan(ForeignScanState *node);
+
+/* explain.c */
 extern void kafkaExplainForeignScan(ForeignScanState *node, struct ExplainState *es);
 
 /* modify.c */

@@ -1,107 +1,235 @@
 /*-------------------------------------------------------------------------
  *
  * scan.c
- *	  SELECT on a foreign table: planning and executing the scan.
+ *	  SELECT on a foreign table: executing the scan.
  *
  * Layer 3.  The route of a message that is read: kafkaIterateForeignScan ->
  * kafka_consumer_next (client/consumer.c) -> kafka_row_read (format/row.c) -> the format
  * -> the slot.
  *
- * Planning needs no broker.  Which partitions and offsets a scan reads is worked out from
- * the plan node's own conditions when it starts; all conditions stay in the plan and are
- * checked again by the executor.  Nothing is asked of Kafka before the first row is
- * wanted.
+ * Which partitions and offsets a scan reads is worked out from the plan node's own conditions
+ * when it starts, and again at each rescan; all conditions stay in the plan and are checked
+ * by the executor.  Nothing is asked of Kafka before the first row is wanted.
+ *
+ * A scan without order has one consumer for all its ranges.  A scan in the order of
+ * partitions opens one for each partition in turn, a parallel one for each unit that it takes
+ * from the shared queue (parallel.c).  Falling offsets, and offsets over all partitions, are
+ * ordered.c's.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/sysattr.h"
-#include "access/table.h"
-#include "client/consumer.h"
-#include "client/topic.h"
 #include "executor/executor.h"
 #include "fdw/ends.h"
 #include "fdw/fdw.h"
-#include "format/range.h"
-#include "format/row.h"
+#include "fdw/scan.h"
 #include "ground/compat.h"
-#include "ground/options.h"
-#include "nodes/makefuncs.h"
-#include "optimizer/cost.h"
-#include "optimizer/optimizer.h"
-#include "optimizer/planmain.h"
-#include "optimizer/restrictinfo.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-/* Rows of a topic that was never analyzed, and what they cost. */
-#define DEFAULT_ROWS 1000
-#define STARTUP_COST 100.0
-#define COST_PER_MESSAGE 0.02
+/* ------------------------------------------------------------------------
+ * Ranges
+ * ------------------------------------------------------------------------
+ */
 
-typedef struct KafkaScan
+/* Partitions whose times are bounded on one side, with the bounds; returns how many. */
+static int
+bounded_partitions(const KafkaBoxes *boxes, const KafkaBounds *bounds, bool upper,
+				   int32 *partitions, int64 *times)
 {
-	KafkaOptions *opts;
-	KafkaBoxes	boxes;
-	KafkaRowReader *reader;
-	KafkaConsumer *consumer;	/* NULL until the first row, and after a rescan */
-	MemoryContext consumer_context; /* holds the consumer; reset closes it */
-	KafkaConsumerStats finished;	/* of consumers before the present one */
-} KafkaScan;
+	int			n = 0;
+
+	for (int32 p = 0; p < bounds->npartitions; p++)
+	{
+		KafkaInterval interval = kafka_range_times(boxes, p);
+
+		if (interval.low > interval.high || bounds->lows[p] >= bounds->ends[p])
+			continue;
+		if (upper ? interval.high == PG_INT64_MAX : interval.low <= 0)
+			continue;
+		partitions[n] = p;
+		times[n++] = upper ? Max(interval.high, -1) + 1 : interval.low;
+	}
+	return n;
+}
+
+/*
+ * Bounds on time become bounds on offsets, in one request each.  What lies before the first
+ * message of a time is earlier than that; what lies behind it can be earlier too, so only a
+ * user who says that timestamps ascend gets an upper bound.
+ */
+static void
+apply_times(KafkaScan *scan, const KafkaBoxes *boxes, KafkaBounds *bounds, bool upper)
+{
+	int32	   *partitions = palloc(sizeof(int32) * bounds->npartitions);
+	int64	   *times = palloc(sizeof(int64) * bounds->npartitions);
+	int64	   *offsets = palloc(sizeof(int64) * bounds->npartitions);
+	int			n = bounded_partitions(boxes, bounds, upper, partitions, times);
+
+	kafka_topic_offsets_at(scan->opts, scan->opts->topic, times, partitions, n, offsets);
+	for (int i = 0; i < n; i++)
+	{
+		int32		p = partitions[i];
+
+		if (upper && offsets[i] != KAFKA_UNKNOWN)
+			bounds->ends[p] = Min(bounds->ends[p], offsets[i]);
+		else if (!upper)
+			bounds->lows[p] = offsets[i] == KAFKA_UNKNOWN ? bounds->ends[p] :
+				Max(bounds->lows[p], offsets[i]);
+	}
+}
+
+/* A copy: the pin does not last. */
+static KafkaBounds
+copy_bounds(const KafkaBounds *bounds)
+{
+	size_t		size = sizeof(int64) * bounds->npartitions;
+	KafkaBounds copy = {.npartitions = bounds->npartitions};
+
+	copy.lows = memcpy(palloc(size), bounds->lows, size);
+	copy.ends = memcpy(palloc(size), bounds->ends, size);
+	return copy;
+}
+
+/* EXPLAIN ANALYZE shows what the last run was to read. */
+static void
+keep_for_explain(KafkaScan *scan, ForeignScanState *node, const KafkaRange *ranges, int nranges)
+{
+	if (node->ss.ps.instrument == NULL)
+		return;
+	if (scan->shown_ranges)
+		pfree(scan->shown_ranges);
+	scan->shown_ranges = MemoryContextAlloc(node->ss.ps.state->es_query_cxt,
+											sizeof(KafkaRange) * Max(nranges, 1));
+	memcpy(scan->shown_ranges, ranges, sizeof(KafkaRange) * nranges);
+	scan->nshown = nranges;
+	scan->resolved = true;
+}
+
+KafkaRange *
+kafka_scan_resolve(KafkaScan *scan, ForeignScanState *node, int *nranges, int *npartitions)
+{
+	KafkaBoxes	boxes = kafka_condition_boxes(scan->condition, node->ss.ps.ps_ExprContext);
+	KafkaBounds bounds = copy_bounds(kafka_ends_pinned(node->ss.ps.state->es_snapshot,
+													   scan->opts));
+
+	KafkaRange *ranges;
+
+	apply_times(scan, &boxes, &bounds, false);
+	if (scan->opts->ordered_timestamps)
+		apply_times(scan, &boxes, &bounds, true);
+	*npartitions = bounds.npartitions;
+	ranges = kafka_range_resolve(&boxes, &bounds, nranges);
+	keep_for_explain(scan, node, ranges, *nranges);
+	return ranges;
+}
 
 /* ------------------------------------------------------------------------
- * Planning
+ * Consumers
  * ------------------------------------------------------------------------
  */
 void
-kafkaGetForeignRelSize(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
+kafka_scan_open(KafkaScan *scan, const KafkaRange *ranges, int nranges)
 {
-	/* never analyzed: tuples is -1 or 0 */
-	if (baserel->tuples <= 0)
-		baserel->tuples = DEFAULT_ROWS;
-	set_baserel_size_estimates(root, baserel);
+	MemoryContext old = MemoryContextSwitchTo(scan->consumer_context);
+	int64		count = kafka_range_count(ranges, nranges);
+
+	if (scan->limit > 0)
+		count = Min(count, scan->limit);
+	scan->consumer = kafka_consumer_open(scan->opts, scan->opts->topic, ranges, nranges, count);
+	MemoryContextSwitchTo(old);
 }
 
 void
-kafkaGetForeignPaths(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid)
+kafka_scan_close(KafkaScan *scan)
 {
-	Cost		startup = STARTUP_COST + baserel->baserestrictcost.startup;
-	Cost		per_tuple = COST_PER_MESSAGE + cpu_tuple_cost +
-		baserel->baserestrictcost.per_tuple;
+	const KafkaConsumerStats *stats;
 
-	add_path(baserel, (Path *)
-			 KAFKA_CREATE_SCAN_PATH(root, baserel, baserel->rows, startup,
-									startup + per_tuple * baserel->tuples, NIL));
+	if (scan->consumer == NULL)
+		return;
+	stats = kafka_consumer_stats(scan->consumer);
+	scan->finished.messages += stats->messages;
+	scan->finished.bytes += stats->bytes;
+	scan->finished.wait_ms += stats->wait_ms;
+	if (scan->shared)
+		kafka_parallel_report(scan, stats);
+	scan->consumer = NULL;
+	MemoryContextReset(scan->consumer_context); /* closes it */
 }
 
-/* Attribute numbers that the plan looks at: the reader decodes no others. */
-static List *
-needed_columns(RelOptInfo *baserel, List *clauses)
+/* The ranges of one partition, in the order that is wanted. */
+static bool
+open_partition(KafkaScan *scan)
 {
-	Bitmapset  *attrs = NULL;
-	List	   *result = NIL;
-	int			attr = -1;
+	int			first = scan->order.partition > 0 ? scan->next_range :
+		scan->nranges - 1 - scan->next_range;
+	int			last = first;
 
-	pull_varattnos((Node *) baserel->reltarget->exprs, baserel->relid, &attrs);
-	pull_varattnos((Node *) clauses, baserel->relid, &attrs);
-	while ((attr = bms_next_member(attrs, attr)) >= 0)
-		result = lappend_int(result, attr);
-	return result;
+	if (scan->next_range >= scan->nranges)
+		return false;
+	while (scan->order.partition > 0 && last + 1 < scan->nranges &&
+		   scan->ranges[last + 1].partition == scan->ranges[first].partition)
+		last++;
+	while (scan->order.partition < 0 && first > 0 &&
+		   scan->ranges[first - 1].partition == scan->ranges[last].partition)
+		first--;
+	scan->next_range += last - first + 1;
+	kafka_scan_open(scan, &scan->ranges[first], last - first + 1);
+	return true;
 }
 
-ForeignScan *
-kafkaGetForeignPlan(PlannerInfo *root, RelOptInfo *baserel, Oid foreigntableid,
-					ForeignPath *best_path, List *tlist, List *scan_clauses, Plan *outer_plan)
+/* False if everything has been read. */
+static bool
+open_next(KafkaScan *scan)
 {
-	List	   *clauses = extract_actual_clauses(scan_clauses, false);
+	KafkaRange	unit;
 
-	return make_foreignscan(tlist, clauses, baserel->relid, NIL,
-							list_make1(needed_columns(baserel, clauses)), NIL, NIL, outer_plan);
+	kafka_scan_close(scan);
+	if (scan->shared)
+	{
+		if (!kafka_parallel_next(scan, &unit))
+			return false;
+		kafka_scan_open(scan, &unit, 1);
+		return true;
+	}
+	if (scan->order.partition != 0)
+		return open_partition(scan);
+	if (scan->next_range >= scan->nranges)
+		return false;
+	scan->next_range = scan->nranges;
+	kafka_scan_open(scan, scan->ranges, scan->nranges);
+	return true;
+}
+
+/* One partition's offsets ascend whoever reads them: then no other order is needed. */
+static bool
+needs_ordering(const KafkaScan *scan)
+{
+	if (scan->order.offset == 0 || scan->nranges == 0)
+		return false;
+	if (scan->order.offset < 0)
+		return true;
+	return scan->order.partition == 0 &&
+		scan->ranges[0].partition != scan->ranges[scan->nranges - 1].partition;
+}
+
+static void
+start_run(KafkaScan *scan, ForeignScanState *node)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->run_context);
+
+	if (scan->shared == NULL)
+		scan->ranges = kafka_scan_resolve(scan, node, &scan->nranges, &scan->npartitions);
+	scan->next_range = 0;
+	if (needs_ordering(scan))
+		scan->ordered = kafka_ordered_begin(scan, node);
+	scan->started = true;
+	MemoryContextSwitchTo(old);
 }
 
 /* ------------------------------------------------------------------------
- * Executing
+ * The executor's calls
  * ------------------------------------------------------------------------
  */
 static Bitmapset *
@@ -110,62 +238,46 @@ needed_attributes(ForeignScan *plan)
 	Bitmapset  *result = NULL;
 	ListCell   *lc;
 
-	foreach(lc, (List *) linitial(plan->fdw_private))
+	foreach(lc, (List *) list_nth(plan->fdw_private, KAFKA_SCAN_COLUMNS))
 		result = bms_add_member(result, lfirst_int(lc));
 	return result;
+}
+
+static KafkaScan *
+make_scan(ForeignScanState *node)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+	Relation	rel = node->ss.ss_currentRelation;
+	RangeTblEntry *rte = exec_rt_fetch(plan->scan.scanrelid, node->ss.ps.state);
+	List	   *order = list_nth(plan->fdw_private, KAFKA_SCAN_ORDER);
+	KafkaScan  *scan = palloc0(sizeof(KafkaScan));
+
+	(void) rte;
+	scan->opts = kafka_options_of_table(RelationGetRelid(rel), KAFKA_SCAN_USER(plan, rte));
+	scan->columns = kafka_condition_columns(rel, plan->scan.scanrelid);
+	scan->condition = kafka_condition_compile(plan->scan.plan.qual, &scan->columns,
+											  &node->ss.ps);
+	scan->order.partition = linitial_int(order);
+	scan->order.offset = lsecond_int(order);
+	scan->limit = linitial_int((List *) list_nth(plan->fdw_private, KAFKA_SCAN_LIMIT));
+	return scan;
 }
 
 void
 kafkaBeginForeignScan(ForeignScanState *node, int eflags)
 {
-	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
 	EState	   *estate = node->ss.ps.state;
-	Relation	rel = node->ss.ss_currentRelation;
-	RangeTblEntry *rte = exec_rt_fetch(plan->scan.scanrelid, estate);
-	KafkaScan  *scan = palloc0(sizeof(KafkaScan));
+	KafkaScan  *scan = make_scan(node);
 
-	(void) rte;
-	scan->opts = kafka_options_of_table(RelationGetRelid(rel), KAFKA_SCAN_USER(plan, rte));
-	scan->boxes = kafka_range_from_quals(plan->scan.plan.qual, plan->scan.scanrelid,
-										 kafka_row_find_meta(rel, KAFKA_META_PARTITION),
-										 kafka_row_find_meta(rel, KAFKA_META_OFFSET));
 	node->fdw_state = scan;
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
-	scan->reader = kafka_row_reader(rel, scan->opts, needed_attributes(plan));
-	scan->consumer_context = AllocSetContextCreate(estate->es_query_cxt, "kafka_fdw scan",
+	scan->reader = kafka_row_reader(node->ss.ss_currentRelation, scan->opts,
+									needed_attributes((ForeignScan *) node->ss.ps.plan));
+	scan->run_context = AllocSetContextCreate(estate->es_query_cxt, "kafka_fdw scan",
+											  ALLOCSET_DEFAULT_SIZES);
+	scan->consumer_context = AllocSetContextCreate(estate->es_query_cxt, "kafka_fdw consumer",
 												   ALLOCSET_DEFAULT_SIZES);
-}
-
-/* What is there of the partitions that the conditions allow, up to the pinned ends. */
-static KafkaRange *
-resolve_ranges(KafkaScan *scan, const KafkaEnds *ends, int *nranges)
-{
-	int64	   *lows = palloc0(sizeof(int64) * ends->npartitions);
-	int64	   *found = palloc(sizeof(int64) * ends->npartitions);
-	int32	   *wanted = palloc(sizeof(int32) * ends->npartitions);
-	int			n = 0;
-
-	for (int32 p = 0; p < ends->npartitions; p++)
-		if (kafka_range_has_partition(&scan->boxes, p) && ends->ends[p] > 0)
-			wanted[n++] = p;
-	kafka_topic_offsets(scan->opts, scan->opts->topic, KAFKA_OFFSET_LOW, wanted, n, found);
-	for (int i = 0; i < n; i++)
-		lows[wanted[i]] = found[i];
-	return kafka_range_resolve(&scan->boxes, ends->npartitions, lows, ends->ends, nranges);
-}
-
-static void
-start_consumer(KafkaScan *scan, EState *estate)
-{
-	MemoryContext old = MemoryContextSwitchTo(scan->consumer_context);
-	const KafkaEnds *ends = kafka_ends_pinned(estate, scan->opts);
-	KafkaRange *ranges;
-	int			nranges;
-
-	ranges = resolve_ranges(scan, ends, &nranges);
-	scan->consumer = kafka_consumer_open(scan->opts, scan->opts->topic, ranges, nranges);
-	MemoryContextSwitchTo(old);
 }
 
 TupleTableSlot *
@@ -177,12 +289,23 @@ kafkaIterateForeignScan(ForeignScanState *node)
 	KafkaMessage msg;
 
 	ExecClearTuple(slot);
-	if (scan->consumer == NULL)
-		start_consumer(scan, node->ss.ps.state);
+	if (!scan->started)
+		start_run(scan, node);
+	if (scan->ordered)
+	{
+		(void) kafka_ordered_next(scan->ordered, slot);
+		return slot;
+	}
 	/* reset by the executor before each row */
 	old = MemoryContextSwitchTo(node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
-	while (kafka_consumer_next(scan->consumer, &msg))
+	for (;;)
 	{
+		if (scan->consumer == NULL || !kafka_consumer_next(scan->consumer, &msg))
+		{
+			if (!open_next(scan))
+				break;
+			continue;
+		}
 		if (kafka_row_read(scan->reader, &msg, slot->tts_values, slot->tts_isnull))
 		{
 			ExecStoreVirtualTuple(slot);
@@ -194,26 +317,18 @@ kafkaIterateForeignScan(ForeignScanState *node)
 	return slot;
 }
 
-static void
-stop_consumer(KafkaScan *scan)
-{
-	const KafkaConsumerStats *stats;
-
-	if (scan->consumer == NULL)
-		return;
-	stats = kafka_consumer_stats(scan->consumer);
-	scan->finished.messages += stats->messages;
-	scan->finished.bytes += stats->bytes;
-	scan->finished.wait_ms += stats->wait_ms;
-	scan->consumer = NULL;
-	MemoryContextReset(scan->consumer_context); /* closes it */
-}
-
-/* The ends stay pinned: a rescan reads the same messages again. */
+/* The ends stay pinned; values of parameters may be others. */
 void
 kafkaReScanForeignScan(ForeignScanState *node)
 {
-	stop_consumer((KafkaScan *) node->fdw_state);
+	KafkaScan  *scan = (KafkaScan *) node->fdw_state;
+
+	kafka_scan_close(scan);
+	scan->ordered = NULL;
+	scan->ranges = NULL;
+	scan->nranges = 0;
+	scan->started = false;
+	MemoryContextReset(scan->run_context);
 }
 
 void
@@ -222,36 +337,5 @@ kafkaEndForeignScan(ForeignScanState *node)
 	KafkaScan  *scan = (KafkaScan *) node->fdw_state;
 
 	if (scan && scan->consumer_context)
-		stop_consumer(scan);
-}
-
-/* ------------------------------------------------------------------------
- * EXPLAIN
- * ------------------------------------------------------------------------
- */
-void
-kafkaExplainForeignScan(ForeignScanState *node, ExplainState *es)
-{
-	KafkaScan  *scan = (KafkaScan *) node->fdw_state;
-	KafkaConsumerStats stats = scan->finished;
-
-	ExplainPropertyText("Kafka Topic", scan->opts->topic, es);
-	ExplainPropertyText("Kafka Format", kafka_option_word(kafka_formats, scan->opts->format),
-						es);
-	ExplainPropertyText("Kafka Partitions", kafka_range_describe_partitions(&scan->boxes), es);
-	ExplainPropertyText("Kafka Offsets", kafka_range_describe_offsets(&scan->boxes), es);
-	if (!es->analyze)
-		return;
-	if (scan->consumer)
-	{
-		const KafkaConsumerStats *current = kafka_consumer_stats(scan->consumer);
-
-		stats.messages += current->messages;
-		stats.bytes += current->bytes;
-		stats.wait_ms += current->wait_ms;
-	}
-	ExplainPropertyInteger("Kafka Messages", NULL, stats.messages, es);
-	ExplainPropertyInteger("Kafka Bytes", NULL, stats.bytes, es);
-	if (es->timing)
-		ExplainPropertyFloat("Kafka Fetch Wait", "ms", stats.wait_ms, 3, es);
+		kafka_scan_close(scan);
 }

@@ -1,28 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * range.c
- *	  From a WHERE clause to the partitions and offsets that can satisfy it.
+ *	  Unions of boxes (partitions x offsets x times), and the offset ranges they come to.
  *
- * Layer 2.  A clause becomes a union of boxes (partitions x offsets).  A comparison of a
- * column with a constant is one box, AND intersects each box with each, OR puts them side
- * by side, IN is an OR of points.  Anything else is the box of everything: so an arm of an
- * OR that is not understood widens the result, as it must, and an arm of an AND that is
- * not understood leaves it alone.
+ * Layer 2.  What a WHERE clause allows is such a union (condition.c makes it).  Too many
+ * boxes become the one around them: a union may always be wider than the clause, never
+ * narrower.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/stratnum.h"
-#include "catalog/pg_am_d.h"
-#include "catalog/pg_opfamily.h"
-#include "catalog/pg_type.h"
 #include "format/range.h"
-#include "ground/compat.h"
-#include "nodes/nodeFuncs.h"
-#include "nodes/primnodes.h"
-#include "utils/array.h"
-#include "utils/lsyscache.h"
+#include "lib/stringinfo.h"
 
 /* More boxes than this become the one box around them. */
 #define MAX_BOXES 10000
@@ -30,16 +20,7 @@
 /* More products than this in one AND, and the wider side is left alone. */
 #define MAX_PRODUCT 100000
 
-typedef struct RangeContext
-{
-	Index		varno;
-	AttrNumber	partition;
-	AttrNumber	offset;
-} RangeContext;
-
-static const KafkaInterval everything = {PG_INT64_MIN, PG_INT64_MAX};
-
-static KafkaBoxes from_expr(Node *node, const RangeContext *context);
+const KafkaInterval kafka_everything = {PG_INT64_MIN, PG_INT64_MAX};
 
 /* ------------------------------------------------------------------------
  * Boxes
@@ -56,13 +37,31 @@ make_boxes(int n)
 	return result;
 }
 
-static KafkaBoxes
-all_boxes(void)
+KafkaBoxes
+kafka_boxes_none(void)
+{
+	return make_boxes(0);
+}
+
+KafkaBoxes
+kafka_boxes_all(void)
 {
 	KafkaBoxes	result = make_boxes(1);
 
-	result.boxes[0].partition = everything;
-	result.boxes[0].offset = everything;
+	for (int d = 0; d < KAFKA_DIMENSIONS; d++)
+		result.boxes[0].side[d] = kafka_everything;
+	return result;
+}
+
+KafkaBoxes
+kafka_boxes_slice(KafkaDimension dimension, int64 low, int64 high)
+{
+	KafkaBoxes	result = kafka_boxes_all();
+
+	result.boxes[0].side[dimension].low = low;
+	result.boxes[0].side[dimension].high = high;
+	if (low > high)
+		result.n = 0;
 	return result;
 }
 
@@ -74,9 +73,17 @@ intersect_intervals(KafkaInterval a, KafkaInterval b, KafkaInterval *result)
 	return result->low <= result->high;
 }
 
-/* Both are used up. */
-static KafkaBoxes
-intersect_boxes(KafkaBoxes a, KafkaBoxes b)
+static bool
+intersect_pair(const KafkaBox *a, const KafkaBox *b, KafkaBox *result)
+{
+	for (int d = 0; d < KAFKA_DIMENSIONS; d++)
+		if (!intersect_intervals(a->side[d], b->side[d], &result->side[d]))
+			return false;
+	return true;
+}
+
+KafkaBoxes
+kafka_boxes_intersect(KafkaBoxes a, KafkaBoxes b)
 {
 	KafkaBoxes	result;
 
@@ -86,25 +93,31 @@ intersect_boxes(KafkaBoxes a, KafkaBoxes b)
 	result.n = 0;
 	for (int i = 0; i < a.n; i++)
 		for (int j = 0; j < b.n; j++)
-		{
-			KafkaBox   *box = &result.boxes[result.n];
-
-			if (intersect_intervals(a.boxes[i].partition, b.boxes[j].partition,
-									&box->partition) &&
-				intersect_intervals(a.boxes[i].offset, b.boxes[j].offset, &box->offset))
+			if (intersect_pair(&a.boxes[i], &b.boxes[j], &result.boxes[result.n]))
 				result.n++;
-		}
 	pfree(a.boxes);
 	pfree(b.boxes);
 	return result;
 }
 
-/* The same; b's boxes are appended to a's. */
-static KafkaBoxes
-unite_boxes(KafkaBoxes a, KafkaBoxes b)
+/* All of them within one box. */
+static void
+wrap_boxes(KafkaBoxes *boxes)
 {
-	if (a.n + b.n > MAX_BOXES)
-		return all_boxes();
+	for (int i = 1; i < boxes->n; i++)
+		for (int d = 0; d < KAFKA_DIMENSIONS; d++)
+		{
+			KafkaInterval *side = &boxes->boxes[0].side[d];
+
+			side->low = Min(side->low, boxes->boxes[i].side[d].low);
+			side->high = Max(side->high, boxes->boxes[i].side[d].high);
+		}
+	boxes->n = Min(boxes->n, 1);
+}
+
+KafkaBoxes
+kafka_boxes_unite(KafkaBoxes a, KafkaBoxes b)
+{
 	if (a.n + b.n > a.max)
 	{
 		a.max = Max(a.max * 2, a.n + b.n);
@@ -113,237 +126,34 @@ unite_boxes(KafkaBoxes a, KafkaBoxes b)
 	memcpy(a.boxes + a.n, b.boxes, sizeof(KafkaBox) * b.n);
 	a.n += b.n;
 	pfree(b.boxes);
+	if (a.n > MAX_BOXES)
+		wrap_boxes(&a);
 	return a;
-}
-
-/* ------------------------------------------------------------------------
- * Comparisons
- * ------------------------------------------------------------------------
- */
-
-/* The column's interval in a box, or NULL if the expression is neither of the two. */
-static KafkaInterval *
-column_interval(Node *node, const RangeContext *context, KafkaBox *box)
-{
-	Var		   *var = (Var *) node;
-
-	if (!IsA(node, Var) || var->varno != (int) context->varno || var->varlevelsup != 0)
-		return NULL;
-	if (context->partition != InvalidAttrNumber && var->varattno == context->partition)
-		return &box->partition;
-	if (context->offset != InvalidAttrNumber && var->varattno == context->offset)
-		return &box->offset;
-	return NULL;
-}
-
-static bool
-integer_value(Datum datum, Oid type, int64 *value)
-{
-	switch (type)
-	{
-		case INT2OID:
-			*value = DatumGetInt16(datum);
-			return true;
-		case INT4OID:
-			*value = DatumGetInt32(datum);
-			return true;
-		case INT8OID:
-			*value = DatumGetInt64(datum);
-			return true;
-		default:
-			return false;
-	}
-}
-
-/* What "column op value" allows; false for operators that are no B-tree comparison. */
-static bool
-compare_interval(Oid operator, bool commuted, int64 value, KafkaInterval *interval)
-{
-	int			strategy;
-
-	if (commuted)
-		operator = get_commutator(operator);
-	if (!OidIsValid(operator))
-		return false;
-	strategy = get_op_opfamily_strategy(operator, INTEGER_BTREE_FAM_OID);
-	*interval = everything;
-	switch (strategy)
-	{
-		case BTEqualStrategyNumber:
-			interval->low = interval->high = value;
-			return true;
-		case BTLessStrategyNumber:
-			interval->high = value > PG_INT64_MIN ? value - 1 : value;
-			return true;
-		case BTLessEqualStrategyNumber:
-			interval->high = value;
-			return true;
-		case BTGreaterStrategyNumber:
-			interval->low = value < PG_INT64_MAX ? value + 1 : value;
-			return true;
-		case BTGreaterEqualStrategyNumber:
-			interval->low = value;
-			return true;
-		default:
-			return false;
-	}
-}
-
-static KafkaBoxes
-from_comparison(OpExpr *op, const RangeContext *context)
-{
-	KafkaBoxes	result = all_boxes();
-	Node	   *left = linitial(op->args);
-	Node	   *right = list_length(op->args) == 2 ? lsecond(op->args) : NULL;
-	bool		commuted = right && IsA(left, Const);
-	Node	   *column = commuted ? right : left;
-	Node	   *other = commuted ? left : right;
-	KafkaInterval *target;
-	KafkaInterval interval;
-	Const	   *constant = (Const *) other;
-	int64		value;
-
-	if (other == NULL || !IsA(other, Const))
-		return result;
-	target = column_interval(column, context, result.boxes);
-	if (target == NULL)
-		return result;
-	if (constant->constisnull)
-	{
-		/* a comparison with NULL is never true; other operators may be anything */
-		if (get_op_opfamily_strategy(op->opno, INTEGER_BTREE_FAM_OID) != 0)
-			result.n = 0;
-		return result;
-	}
-	if (integer_value(constant->constvalue, constant->consttype, &value) &&
-		compare_interval(op->opno, commuted, value, &interval))
-		*target = interval;
-	return result;
-}
-
-/* column = ANY (constant array): a point for each element. */
-static KafkaBoxes
-from_array(ScalarArrayOpExpr *op, const RangeContext *context)
-{
-	KafkaBoxes	result = all_boxes();
-	Node	   *column = linitial(op->args);
-	Const	   *constant = lsecond(op->args);
-	KafkaBox	box;
-	ArrayType  *array;
-	Datum	   *elements;
-	bool	   *nulls;
-	int			n;
-	int16		len;
-	bool		byval;
-	char		align;
-
-	if (!op->useOr || !IsA(constant, Const) || constant->constisnull ||
-		column_interval(column, context, &box) == NULL ||
-		get_op_opfamily_strategy(op->opno, INTEGER_BTREE_FAM_OID) != BTEqualStrategyNumber)
-		return result;
-	array = DatumGetArrayTypeP(constant->constvalue);
-	get_typlenbyvalalign(ARR_ELEMTYPE(array), &len, &byval, &align);
-	deconstruct_array(array, ARR_ELEMTYPE(array), len, byval, align, &elements, &nulls, &n);
-	if (n > MAX_BOXES)
-		return result;
-	result = make_boxes(n);
-	result.n = 0;
-	for (int i = 0; i < n; i++)
-	{
-		KafkaInterval *interval;
-		int64		value;
-
-		if (nulls[i])
-			continue;
-		if (!integer_value(elements[i], ARR_ELEMTYPE(array), &value))
-			return all_boxes();
-		box.partition = box.offset = everything;
-		interval = column_interval(column, context, &box);
-		interval->low = interval->high = value;
-		result.boxes[result.n++] = box;
-	}
-	return result;
-}
-
-/* Partition and offset are never NULL. */
-static KafkaBoxes
-from_null_test(NullTest *test, const RangeContext *context)
-{
-	KafkaBoxes	result = all_boxes();
-	KafkaBox	box;
-
-	if (test->nulltesttype == IS_NULL && !test->argisrow &&
-		column_interval((Node *) test->arg, context, &box) != NULL)
-		result.n = 0;
-	return result;
-}
-
-static KafkaBoxes
-from_bool(BoolExpr *expr, const RangeContext *context)
-{
-	KafkaBoxes	result;
-	ListCell   *lc;
-
-	if (expr->boolop == NOT_EXPR)
-		return all_boxes();
-	result = from_expr(linitial(expr->args), context);
-	for_each_from(lc, expr->args, 1)
-	{
-		KafkaBoxes	arm = from_expr(lfirst(lc), context);
-
-		result = expr->boolop == AND_EXPR ? intersect_boxes(result, arm) :
-			unite_boxes(result, arm);
-	}
-	return result;
-}
-
-static KafkaBoxes
-from_expr(Node *node, const RangeContext *context)
-{
-	switch (nodeTag(node))
-	{
-		case T_OpExpr:
-			return from_comparison((OpExpr *) node, context);
-		case T_ScalarArrayOpExpr:
-			return from_array((ScalarArrayOpExpr *) node, context);
-		case T_NullTest:
-			return from_null_test((NullTest *) node, context);
-		case T_BoolExpr:
-			return from_bool((BoolExpr *) node, context);
-		case T_Const:
-			/* WHERE false */
-			if (((Const *) node)->constisnull || !DatumGetBool(((Const *) node)->constvalue))
-				return make_boxes(0);
-			return all_boxes();
-		default:
-			return all_boxes();
-	}
-}
-
-KafkaBoxes
-kafka_range_from_quals(List *quals, Index varno, AttrNumber partition, AttrNumber offset)
-{
-	RangeContext context = {.varno = varno, .partition = partition, .offset = offset};
-	KafkaBoxes	result = all_boxes();
-	ListCell   *lc;
-
-	foreach(lc, quals)
-		result = intersect_boxes(result, from_expr(lfirst(lc), &context));
-	return result;
 }
 
 /* ------------------------------------------------------------------------
  * Ranges
  * ------------------------------------------------------------------------
  */
-bool
-kafka_range_has_partition(const KafkaBoxes *boxes, int32 partition)
+static bool
+has_partition(const KafkaBox *box, int32 partition)
 {
+	return box->side[KAFKA_BY_PARTITION].low <= partition &&
+		partition <= box->side[KAFKA_BY_PARTITION].high;
+}
+
+KafkaInterval
+kafka_range_times(const KafkaBoxes *boxes, int32 partition)
+{
+	KafkaInterval result = {PG_INT64_MAX, PG_INT64_MIN};
+
 	for (int i = 0; i < boxes->n; i++)
-		if (boxes->boxes[i].partition.low <= partition &&
-			partition <= boxes->boxes[i].partition.high)
-			return true;
-	return false;
+		if (has_partition(&boxes->boxes[i], partition))
+		{
+			result.low = Min(result.low, boxes->boxes[i].side[KAFKA_BY_TIME].low);
+			result.high = Max(result.high, boxes->boxes[i].side[KAFKA_BY_TIME].high);
+		}
+	return result;
 }
 
 static int
@@ -389,25 +199,25 @@ partition_intervals(const KafkaBoxes *boxes, int32 partition, int64 low, int64 e
 	{
 		const KafkaBox *box = &boxes->boxes[i];
 
-		if (box->partition.low <= partition && partition <= box->partition.high &&
-			intersect_intervals(box->offset, there, &intervals[n]))
+		if (has_partition(box, partition) &&
+			intersect_intervals(box->side[KAFKA_BY_OFFSET], there, &intervals[n]))
 			n++;
 	}
 	return merge_intervals(intervals, n);
 }
 
 KafkaRange *
-kafka_range_resolve(const KafkaBoxes *boxes, int32 npartitions, const int64 *lows,
-					const int64 *ends, int *nranges)
+kafka_range_resolve(const KafkaBoxes *boxes, const KafkaBounds *bounds, int *nranges)
 {
 	KafkaInterval *intervals = palloc(sizeof(KafkaInterval) * Max(boxes->n, 1));
-	int			max = Max(npartitions, 16);
+	int			max = Max(bounds->npartitions, 16);
 	KafkaRange *ranges = palloc(sizeof(KafkaRange) * max);
 
 	*nranges = 0;
-	for (int32 p = 0; p < npartitions; p++)
+	for (int32 p = 0; p < bounds->npartitions; p++)
 	{
-		int			n = partition_intervals(boxes, p, lows[p], ends[p], intervals);
+		int			n = partition_intervals(boxes, p, bounds->lows[p], bounds->ends[p],
+											intervals);
 
 		if (*nranges + n > max)
 		{
@@ -425,6 +235,16 @@ kafka_range_resolve(const KafkaBoxes *boxes, int32 npartitions, const int64 *low
 	}
 	pfree(intervals);
 	return ranges;
+}
+
+int64
+kafka_range_count(const KafkaRange *ranges, int nranges)
+{
+	int64		count = 0;
+
+	for (int i = 0; i < nranges; i++)
+		count += ranges[i].end - ranges[i].start;
+	return count;
 }
 
 /* ------------------------------------------------------------------------
@@ -460,33 +280,21 @@ describe_intervals(KafkaInterval *intervals, int n)
 	return buf.data;
 }
 
-static char *
-describe(const KafkaBoxes *boxes, bool offsets)
+char *
+kafka_range_describe(const KafkaBoxes *boxes, KafkaDimension dimension)
 {
 	KafkaInterval *intervals = palloc(sizeof(KafkaInterval) * Max(boxes->n, 1));
 	int			n = 0;
 
 	for (int i = 0; i < boxes->n; i++)
 	{
-		KafkaInterval interval = offsets ? boxes->boxes[i].offset : boxes->boxes[i].partition;
+		KafkaInterval interval = boxes->boxes[i].side[dimension];
 
-		if (!offsets && interval.low > PG_INT32_MAX)
-			continue;			/* there is no such partition */
-		if (!offsets && interval.high >= PG_INT32_MAX)
+		if (interval.high < 0 || (dimension == KAFKA_BY_PARTITION && interval.low > PG_INT32_MAX))
+			continue;			/* there is no such partition or offset */
+		if (dimension == KAFKA_BY_PARTITION && interval.high >= PG_INT32_MAX)
 			interval.high = PG_INT64_MAX;
 		intervals[n++] = interval;
 	}
 	return describe_intervals(intervals, n);
-}
-
-char *
-kafka_range_describe_partitions(const KafkaBoxes *boxes)
-{
-	return describe(boxes, false);
-}
-
-char *
-kafka_range_describe_offsets(const KafkaBoxes *boxes)
-{
-	return describe(boxes, true);
 }

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * range.h
- *	  From a WHERE clause to the partitions and offsets that can satisfy it.
+ *	  Unions of boxes (partitions x offsets x times), and the offset ranges they come to.
  *
- * Layer 2.  The result is always a superset: what is not understood does not narrow it,
- * and the executor checks every condition again.
+ * Layer 2.  A union stands for the messages that may satisfy a WHERE clause.  It may be
+ * wider than the clause, which the executor checks again for every row.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,7 +14,7 @@
 #include "postgres.h"
 
 #include "client/consumer.h"
-#include "nodes/pg_list.h"
+#include "client/topic.h"
 
 /* Both bounds inclusive. */
 typedef struct KafkaInterval
@@ -23,14 +23,23 @@ typedef struct KafkaInterval
 	int64		high;
 } KafkaInterval;
 
-/* A rectangle of partitions and offsets. */
+extern const KafkaInterval kafka_everything;
+
+typedef enum KafkaDimension
+{
+	KAFKA_BY_PARTITION,
+	KAFKA_BY_OFFSET,
+	KAFKA_BY_TIME				/* ms since 1970 */
+} KafkaDimension;
+
+#define KAFKA_DIMENSIONS (KAFKA_BY_TIME + 1)
+
 typedef struct KafkaBox
 {
-	KafkaInterval partition;
-	KafkaInterval offset;
+	KafkaInterval side[KAFKA_DIMENSIONS];
 } KafkaBox;
 
-/* A union of boxes; none at all means that no message can satisfy the clause. */
+/* A union of boxes, which may overlap; none at all means that no message is in it. */
 typedef struct KafkaBoxes
 {
 	int			n;
@@ -38,25 +47,27 @@ typedef struct KafkaBoxes
 	KafkaBox   *boxes;
 } KafkaBoxes;
 
-/*
- * quals: expressions that are ANDed (not RestrictInfos); varno: the scan's relation;
- * partition, offset: its columns with these metas, InvalidAttrNumber if it has none.
- */
-extern KafkaBoxes kafka_range_from_quals(List *quals, Index varno, AttrNumber partition,
-										 AttrNumber offset);
+/* All palloc'd; the functions that combine two use them up. */
+extern KafkaBoxes kafka_boxes_none(void);
+extern KafkaBoxes kafka_boxes_all(void);
+extern KafkaBoxes kafka_boxes_slice(KafkaDimension dimension, int64 low, int64 high);
+extern KafkaBoxes kafka_boxes_intersect(KafkaBoxes a, KafkaBoxes b);
+extern KafkaBoxes kafka_boxes_unite(KafkaBoxes a, KafkaBoxes b);
 
 /*
- * The ranges to read of partitions 0 to npartitions - 1, each cut to what is there:
- * lows[p] to before ends[p].  Sorted by partition and offset, disjoint; palloc'd.
+ * The ranges to read of each partition, cut to what is there.  Sorted by partition and
+ * offset, disjoint; palloc'd.  Times are not looked at: see kafka_range_times.
  */
-extern KafkaRange *kafka_range_resolve(const KafkaBoxes *boxes, int32 npartitions,
-									   const int64 *lows, const int64 *ends, int *nranges);
+extern KafkaRange *kafka_range_resolve(const KafkaBoxes *boxes, const KafkaBounds *bounds,
+									   int *nranges);
 
-/* True if some message of the partition can satisfy the clause. */
-extern bool kafka_range_has_partition(const KafkaBoxes *boxes, int32 partition);
+/* How many offsets that is. */
+extern int64 kafka_range_count(const KafkaRange *ranges, int nranges);
 
-/* For EXPLAIN: "all", or intervals as "0, 2..5"; palloc'd. */
-extern char *kafka_range_describe_partitions(const KafkaBoxes *boxes);
-extern char *kafka_range_describe_offsets(const KafkaBoxes *boxes);
+/* The times between which all boxes of the partition lie; low > high if there is none. */
+extern KafkaInterval kafka_range_times(const KafkaBoxes *boxes, int32 partition);
+
+/* For EXPLAIN: "all", "none", or intervals as "0, 2 to 5, from 8"; palloc'd. */
+extern char *kafka_range_describe(const KafkaBoxes *boxes, KafkaDimension dimension);
 
 #endif							/* KAFKA_RANGE_H */

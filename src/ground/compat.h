@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/stratnum.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_foreign_server.h"
 #include "common/jsonapi.h"
@@ -95,17 +96,24 @@ kafka_modify_user(ResultRelInfo *rinfo, EState *estate)
 
 /* create_foreignscan_path() grew an argument in 17 and another one in 18. */
 #if PG_VERSION_NUM >= 180000
-#define KAFKA_CREATE_SCAN_PATH(root, rel, rows, startup, total, keys) \
+#define KAFKA_CREATE_SCAN_PATH(root, rel, rows, startup, total, keys, outer) \
 	create_foreignscan_path((root), (rel), NULL, (rows), 0, (startup), (total), (keys), \
-							(rel)->lateral_relids, NULL, NIL, NIL)
+							(outer), NULL, NIL, NIL)
 #elif PG_VERSION_NUM >= 170000
-#define KAFKA_CREATE_SCAN_PATH(root, rel, rows, startup, total, keys) \
+#define KAFKA_CREATE_SCAN_PATH(root, rel, rows, startup, total, keys, outer) \
 	create_foreignscan_path((root), (rel), NULL, (rows), (startup), (total), (keys), \
-							(rel)->lateral_relids, NULL, NIL, NIL)
+							(outer), NULL, NIL, NIL)
 #else
-#define KAFKA_CREATE_SCAN_PATH(root, rel, rows, startup, total, keys) \
+#define KAFKA_CREATE_SCAN_PATH(root, rel, rows, startup, total, keys, outer) \
 	create_foreignscan_path((root), (rel), NULL, (rows), (startup), (total), (keys), \
-							(rel)->lateral_relids, NULL, NIL)
+							(outer), NULL, NIL)
+#endif
+
+/* 18 describes a pathkey's direction by a comparison type instead of a B-tree strategy. */
+#if PG_VERSION_NUM >= 180000
+#define KAFKA_PATHKEY_FALLS(pathkey) ((pathkey)->pk_cmptype == COMPARE_GT)
+#else
+#define KAFKA_PATHKEY_FALLS(pathkey) ((pathkey)->pk_strategy == BTGreaterStrategyNumber)
 #endif
 
 /*

@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "access/reloptions.h"
 #include "catalog/pg_user_mapping.h"
@@ -62,6 +64,12 @@ static const struct config_enum_entry on_errors[] = {
 	{NULL, 0, false}
 };
 
+static const struct config_enum_entry on_missings[] = {
+	{"error", KAFKA_ON_MISSING_ERROR, false},
+	{"earliest", KAFKA_ON_MISSING_EARLIEST, false},
+	{NULL, 0, false}
+};
+
 const struct config_enum_entry kafka_metas[] = {
 	{"topic", KAFKA_META_TOPIC, false},
 	{"partition", KAFKA_META_PARTITION, false},
@@ -94,6 +102,14 @@ const KafkaOption kafka_option_table[] = {
 	{"partitioner", S_T, KAFKA_OPTION_ENUM, kafka_partitioners, 0, 0, "murmur2_random", false,
 	TABLE_OPTION(partitioner)},
 	{"on_error", T, KAFKA_OPTION_ENUM, on_errors, 0, 0, "error", false, TABLE_OPTION(on_error)},
+	{"on_missing", T, KAFKA_OPTION_ENUM, on_missings, 0, 0, "error", false,
+	TABLE_OPTION(on_missing)},
+	{"ordered_timestamps", T, KAFKA_OPTION_BOOL, NULL, 0, 0, "false", false,
+	TABLE_OPTION(ordered_timestamps)},
+	{"fdw_startup_cost", S_T, KAFKA_OPTION_COST, NULL, 0, 0, "100", false,
+	TABLE_OPTION(fdw_startup_cost)},
+	{"fdw_tuple_cost", S_T, KAFKA_OPTION_COST, NULL, 0, 0, "0.02", false,
+	TABLE_OPTION(fdw_tuple_cost)},
 	{"strict", T, KAFKA_OPTION_BOOL, NULL, 0, 0, "false", false, TABLE_OPTION(strict)},
 	{"ignore_junk", T, KAFKA_OPTION_BOOL, NULL, 0, 0, "false", false, TABLE_OPTION(ignore_junk)},
 	{"encoding", T, KAFKA_OPTION_ENCODING, NULL, 0, 0, "UTF8", false, TABLE_OPTION(encoding)},
@@ -205,6 +221,19 @@ parse_int_option(const KafkaOption *option, const char *value)
 	return (int) number;
 }
 
+static double
+parse_cost_option(const KafkaOption *option, const char *value)
+{
+	double		number;
+	char	   *end;
+
+	errno = 0;
+	number = strtod(value, &end);
+	if (errno || end == value || *end || !(number >= 0) || isinf(number))
+		reject_value(option, value, "It takes a number that is not negative.");
+	return number;
+}
+
 static bool
 parse_bool_option(const KafkaOption *option, const char *value)
 {
@@ -241,6 +270,9 @@ kafka_option_check(const KafkaOption *option, const char *value)
 		case KAFKA_OPTION_INT:
 			(void) parse_int_option(option, value);
 			break;
+		case KAFKA_OPTION_COST:
+			(void) parse_cost_option(option, value);
+			break;
 		case KAFKA_OPTION_ENUM:
 			(void) option_enum(option, value);
 			break;
@@ -270,6 +302,9 @@ store_option(void *target, const KafkaOption *option, const char *value)
 			break;
 		case KAFKA_OPTION_INT:
 			*(int *) field = parse_int_option(option, value);
+			break;
+		case KAFKA_OPTION_COST:
+			*(double *) field = parse_cost_option(option, value);
 			break;
 		case KAFKA_OPTION_ENUM:
 			*(int *) field = option_enum(option, value);

@@ -66,6 +66,13 @@ typedef enum KafkaOnError
 	KAFKA_ON_ERROR_SKIP
 } KafkaOnError;
 
+/* What a scan does about offsets that were removed before it got there. */
+typedef enum KafkaOnMissing
+{
+	KAFKA_ON_MISSING_ERROR,
+	KAFKA_ON_MISSING_EARLIEST
+} KafkaOnMissing;
+
 /* What a column of a foreign table holds; KAFKA_META_NONE: a part of the value. */
 typedef enum KafkaMeta
 {
@@ -108,6 +115,10 @@ typedef struct KafkaOptions
 	int			delivery;		/* KafkaDeliveryMode; UNSET: kafka_fdw.delivery */
 	int			partitioner;	/* KafkaPartitioner */
 	int			on_error;		/* KafkaOnError */
+	int			on_missing;		/* KafkaOnMissing */
+	bool		ordered_timestamps; /* they ascend within each partition, says the user */
+	double		fdw_startup_cost;
+	double		fdw_tuple_cost;
 	bool		strict;
 	bool		ignore_junk;
 	char	   *encoding;		/* of the messages */
@@ -140,6 +151,7 @@ typedef enum KafkaOptionType
 	KAFKA_OPTION_CHAR,			/* a single one-byte character */
 	KAFKA_OPTION_BOOL,
 	KAFKA_OPTION_INT,
+	KAFKA_OPTION_COST,			/* a real number, not negative */
 	KAFKA_OPTION_ENUM,
 	KAFKA_OPTION_ENCODING
 } KafkaOptionType;

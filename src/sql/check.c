@@ -112,7 +112,7 @@ expect_message(Check *check, int64 offset, const char *text)
 	bool		found;
 
 	await_visible(check, offset);
-	consumer = kafka_consumer_open(check->opts, check->topic, &range, 1);
+	consumer = kafka_consumer_open(check->opts, check->topic, &range, 1, 1);
 	found = kafka_consumer_next(consumer, &msg) && msg.value.len == strlen(text) &&
 		memcmp(msg.value.data, text, msg.value.len) == 0;
 	kafka_consumer_close(consumer);

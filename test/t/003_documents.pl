@@ -52,7 +52,8 @@ sub code_options
 		$words{$name} = join ', ', map { "`$_`" } $body =~ /\{"(\w+)"/g;
 	}
 	my %bits = (S_T => [ 'Server', 'Foreign table' ], T => ['Foreign table'], C => ['Column']);
-	my %kind = (STRING => 'text', CHAR => 'character', BOOL => 'boolean', ENCODING => 'encoding');
+	my %kind = (STRING => 'text', CHAR => 'character', BOOL => 'boolean', ENCODING => 'encoding',
+		COST => 'number, not negative');
 	my ($table) = $code =~ /kafka_option_table\[\] = \{(.*?)\n\};/s;
 	my %options;
 	while ($table =~ /\{"(\w+)",\s*(\w+),\s*KAFKA_OPTION_(\w+),\s*(\w+),\s*(\d+),\s*(\d+),\s*

@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * topic_internal.h
+ *	  What topic.c and offsets.c share.
+ *
+ * Layer 1, private to src/client.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_TOPIC_INTERNAL_H
+#define KAFKA_TOPIC_INTERNAL_H
+
+#include "postgres.h"
+
+#include "client/topic.h"
+#include "client/wait.h"
+
+/* The call in the helper thread has the time limit; its answer gets this much more. */
+#define KAFKA_REPLY_GRACE_MS 500
+
+/* A request for the topic's metadata, not started yet; the caller drops it. */
+extern KafkaJob *kafka_topic_count_job(const char *topic, int timeout_ms);
+
+/* Of such a job that is done: the number of partitions, or -1 if it failed. */
+extern int32 kafka_topic_count_of(const KafkaJob *job);
+
+/* The number of partitions that the session was last told, however long ago; 0: never. */
+extern int32 kafka_topic_remembered_partitions(const KafkaOptions *opts, const char *topic);
+
+extern void kafka_topic_remember_bounds(const KafkaOptions *opts, const char *topic,
+										const KafkaBounds *bounds);
+
+/* A short pause between two tries that an interrupt ends. */
+extern void kafka_topic_pause(KafkaWait *wait);
+
+/*
+ * The cluster answers, and yet the metadata handle gets nowhere: it may remember an older
+ * topic of that name and take what it hears of the new one for old news (librdkafka ignores
+ * leader epochs that go back).  Returns a new one, which remembers nothing.
+ */
+extern KafkaHandle *kafka_topic_start_over(const KafkaOptions *opts);
+
+#endif							/* KAFKA_TOPIC_INTERNAL_H */
