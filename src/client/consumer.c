@@ -398,6 +398,9 @@ take_message(KafkaConsumer *consumer, PartitionScan *scan, const rd_kafka_messag
 		return false;
 	wanted = rkm->offset >= scan->range->start;
 	scan->position = rkm->offset + 1;
+	/* the last one: nothing more needs to come */
+	if (scan->position >= scan->range->end)
+		advance(consumer, scan);
 	return wanted;
 }
 

@@ -135,7 +135,8 @@ kafka_scan_open(KafkaScan *scan, const KafkaRange *ranges, int nranges)
 	MemoryContext old = MemoryContextSwitchTo(scan->consumer_context);
 	int64		count = kafka_range_count(ranges, nranges);
 
-	if (scan->limit > 0)
+	/* a chunk of an ordered scan is read whole */
+	if (scan->limit > 0 && scan->ordered == NULL)
 		count = Min(count, scan->limit);
 	scan->consumer = kafka_consumer_open(scan->opts, scan->opts->topic, ranges, nranges, count);
 	MemoryContextSwitchTo(old);
