@@ -216,13 +216,13 @@ static bool
 find_sorted_column(const PathKey *pathkey, RelOptInfo *baserel, KafkaDimension *dimension)
 {
 	const KafkaRelation *kafka = baserel->fdw_private;
-	ListCell   *lc;
+	KafkaMemberIterator iterator;
+	EquivalenceMember *member;
 
 	if (pathkey->pk_eclass->ec_has_volatile || pathkey->pk_opfamily != INTEGER_BTREE_FAM_OID)
 		return false;
-	foreach(lc, pathkey->pk_eclass->ec_members)
+	KAFKA_FOREACH_MEMBER(member, iterator, pathkey->pk_eclass, baserel->relids)
 	{
-		EquivalenceMember *member = (EquivalenceMember *) lfirst(lc);
 		Var		   *var = (Var *) member->em_expr;
 
 		while (IsA(var, RelabelType))

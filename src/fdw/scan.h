@@ -57,8 +57,8 @@ typedef struct KafkaScan
 	int			next_range;		/* the first one that no consumer was opened for */
 	KafkaConsumer *consumer;	/* or NULL */
 	KafkaOrderedScan *ordered;	/* or NULL */
-	MemoryContext run_context;	/* reset at a rescan, which closes everything */
-	MemoryContext consumer_context; /* within it: reset closes the consumer */
+	MemoryContext run_context;	/* reset at a rescan */
+	MemoryContext consumer_context; /* reset closes the consumer */
 
 	KafkaSharedScan *shared;	/* of a parallel scan, or NULL */
 

@@ -23,7 +23,9 @@
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "nodes/plannodes.h"
+#include "nodes/pathnodes.h"
 #include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
 #include "parser/parse_relation.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
@@ -114,6 +116,20 @@ kafka_modify_user(ResultRelInfo *rinfo, EState *estate)
 #define KAFKA_PATHKEY_FALLS(pathkey) ((pathkey)->pk_cmptype == COMPARE_GT)
 #else
 #define KAFKA_PATHKEY_FALLS(pathkey) ((pathkey)->pk_strategy == BTGreaterStrategyNumber)
+#endif
+
+/* 18 keeps the members of child relations apart from the others in an equivalence class. */
+#if PG_VERSION_NUM >= 180000
+typedef EquivalenceMemberIterator KafkaMemberIterator;
+#define KAFKA_FOREACH_MEMBER(member, iterator, eclass, relids) \
+	for (setup_eclass_member_iterator(&(iterator), (eclass), (relids)); \
+		 ((member) = eclass_member_iterator_next(&(iterator))) != NULL;)
+#else
+typedef ListCell *KafkaMemberIterator;
+#define KAFKA_FOREACH_MEMBER(member, iterator, eclass, relids) \
+	for ((iterator) = list_head((eclass)->ec_members); \
+		 (iterator) != NULL && ((member) = (EquivalenceMember *) lfirst(iterator)) != NULL; \
+		 (iterator) = lnext((eclass)->ec_members, (iterator)))
 #endif
 
 /*
