@@ -29,7 +29,6 @@ CREATE FUNCTION check_foreign_tables() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'kafka_check_foreign_tables' LANGUAGE C;
 COMMENT ON FUNCTION check_foreign_tables() IS
 'checks whether columns and options of a foreign table suit each other, after it was created or altered';
-REVOKE EXECUTE ON FUNCTION check_foreign_tables() FROM PUBLIC;
 
 CREATE EVENT TRIGGER kafka_fdw_check ON ddl_command_end
   WHEN TAG IN ('CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'ALTER TABLE', 'IMPORT FOREIGN SCHEMA')
