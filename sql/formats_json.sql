@@ -59,3 +59,18 @@ BEGIN
 END $$;
 SELECT a, b FROM formats_json_names WHERE offs = 18;
 SELECT count(*) FROM kafka.delete_topic('formats_json');
+-- strict: just the members that columns stand for, at each level that paths go through
+SELECT created FROM kafka.create_topic('formats_json_strict', 1);
+CREATE FOREIGN TABLE formats_json_strict (a int, c int OPTIONS (path '$.b.c'), d json OPTIONS (path '$.b.d'), e int OPTIONS (path '$.list[0].e'), offs bigint OPTIONS (meta 'offset'), why text OPTIONS (meta 'junk_error'))
+  SERVER kafka OPTIONS (topic 'formats_json_strict', format 'json', strict 'true');
+SELECT count(kafka.produce('formats_json_strict', v, delivery => 'immediate')) FROM (VALUES
+  (1, '{"a": 1, "b": {"c": 2, "d": {"any": "thing", "b": [{"x": 1}]}}, "list": [{"e": 3, "f": 4}, {"g": 5}]}'), (2, '{"a": null, "b": {"c": null, "d": null, "c": 5}, "list": [], "a": 2}'),
+  (3, '{"a": 1, "b": {"c": 2, "d": 3}, "list": [], "more": null}'), (4, '{"a": 1, "b": {"c": 2, "d": 3}}'), (5, '{"a": 1, "b": {"c": 2, "d": 3, "x": 4}, "list": 1}'), (6, '{"a": 1, "b": {"d": 3}, "list": 1}'),
+  (7, '{"a": 1, "b": 7, "list": 1}'), (8, '{}'), (9, NULL), (10, '{"A": 1}')) AS s (n, v);
+SELECT * FROM formats_json_strict ORDER BY offs;
+ALTER FOREIGN TABLE formats_json_strict DROP why;
+\set VERBOSITY default
+SELECT a FROM formats_json_strict WHERE offs = 2;
+\echo :LAST_ERROR_SQLSTATE
+SELECT count(*) FROM formats_json_strict;
+SELECT deleted FROM kafka.delete_topic('formats_json_strict');
