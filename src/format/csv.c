@@ -45,13 +45,13 @@ begin_csv(KafkaFieldSet *set)
 			csv->last_needed = i;
 	initStringInfo(&csv->field);
 	if (csv->delimiter == csv->quote || strchr(csv->null, csv->delimiter) ||
-		strchr(csv->null, csv->quote))
+		strchr(csv->null, csv->quote) || strpbrk(csv->null, "\r\n"))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("options \"delimiter\", \"quote\" and \"null\" of format \"csv\" "
 						"contradict each other"),
 				 errhint("They must differ, and the null string can hold neither of the "
-						 "characters.")));
+						 "characters, and no line end.")));
 	return csv;
 }
 

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * format.h
- *	  Formats of a message's value: bytes to columns and back.
+ *	  Formats of a message's value and key: bytes to columns and back.
  *
  * Layer 2.  One file a format, all behind this vtable.  A format sees fields (the
- * columns of the foreign table that are parts of the value), never tuples or messages.
+ * columns of the foreign table that are parts of the value or the key), never tuples or messages.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@
 #include "ground/options.h"
 #include "lib/stringinfo.h"
 
-/* A column that is a part of the value. */
+/* A column that is a part of the value or the key. */
 typedef struct KafkaField
 {
 	AttrNumber	attnum;
