@@ -154,6 +154,24 @@ decide_errors(KafkaRowReader *reader, Relation rel, const KafkaOptions *opts)
 	reader->catches = reader->ignores || opts->on_error != KAFKA_ON_ERROR_ERROR;
 }
 
+bool
+kafka_row_catches(Relation rel, const KafkaOptions *opts)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	if (opts->on_error != KAFKA_ON_ERROR_ERROR || opts->ignore_junk || has_junk_column(rel))
+		return true;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(desc, i);
+
+		if (!attr->attisdropped &&
+			kafka_options_of_column(RelationGetRelid(rel), attr->attnum)->ignore_junk)
+			return true;
+	}
+	return false;
+}
+
 static bool
 any_is_needed(const KafkaFieldSet *set)
 {

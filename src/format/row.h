@@ -27,6 +27,9 @@
  */
 extern void kafka_row_check(Relation rel, const KafkaOptions *opts);
 
+/* Do scans of the table catch what a message makes fail, each in a subtransaction? */
+extern bool kafka_row_catches(Relation rel, const KafkaOptions *opts);
+
 /* The column with that meta, or InvalidAttrNumber. */
 extern AttrNumber kafka_row_find_meta(Relation rel, int meta);
 
