@@ -23,6 +23,19 @@ CREATE FOREIGN DATA WRAPPER kafka_fdw
   VALIDATOR kafka_fdw_validator;
 COMMENT ON FOREIGN DATA WRAPPER kafka_fdw IS 'Apache Kafka topics as tables';
 
+-- The validator sees options only; whether columns and options suit each other shows when
+-- the command is done.
+CREATE FUNCTION check_foreign_tables() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'kafka_check_foreign_tables' LANGUAGE C;
+COMMENT ON FUNCTION check_foreign_tables() IS
+'checks whether columns and options of a foreign table suit each other, after it was created or altered';
+
+CREATE EVENT TRIGGER kafka_fdw_check ON ddl_command_end
+  WHEN TAG IN ('CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'ALTER TABLE', 'IMPORT FOREIGN SCHEMA')
+  EXECUTE FUNCTION check_foreign_tables();
+COMMENT ON EVENT TRIGGER kafka_fdw_check IS
+'checks columns and options of foreign tables of kafka_fdw when they are created or altered';
+
 -- ---------------------------------------------------------------------------
 -- Types
 -- ---------------------------------------------------------------------------

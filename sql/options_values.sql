@@ -9,7 +9,7 @@ DECLARE
   hint text;
 BEGIN
   FOR target, option, value IN VALUES
-      ('t', 'format', 'avro'), ('t', 'format', ''), ('t', 'format', 'JSON '), ('t', 'key_format', 'json'), ('t', 'delivery', 'never'),
+      ('t', 'format', 'avro'), ('t', 'format', ''), ('t', 'format', 'JSON '), ('t', 'key_format', 'avro'), ('t', 'delivery', 'never'),
       ('t', 'partitioner', 'hash'), ('t', 'on_error', 'stop'), ('t', 'strict', 'maybe'), ('t', 'ignore_junk', '2'), ('t', 'encoding', 'klingon'),
       ('t', 'delimiter', ''), ('t', 'delimiter', 'ab'), ('t', 'delimiter', E'\n'), ('t', 'delimiter', 'é'), ('t', 'quote', '""'), ('t', 'escape', ''),
       ('t', 'batch_size', '0'), ('t', 'batch_size', 'many'), ('t', 'batch_size', '1.5'), ('t', 'batch_size', '99999999999'), ('t', 'buffer_delay', '-1'), ('t', 'num_partitions', '0'),

@@ -30,7 +30,7 @@ SELECT count(*) FROM pg_class WHERE relname = 'wrong';
 
 -- and where it is changed
 CREATE FOREIGN TABLE reading_meta_types (v text, n int, k text OPTIONS (meta 'key'))
-  SERVER kafka OPTIONS (topic 'reading_meta_types');
+  SERVER kafka OPTIONS (topic 'reading_meta_types', format 'json');
 ALTER FOREIGN TABLE reading_meta_types ALTER n OPTIONS (ADD meta 'offset');
 \echo :LAST_ERROR_SQLSTATE
 ALTER FOREIGN TABLE reading_meta_types ALTER k TYPE int;
@@ -52,7 +52,10 @@ SELECT attname, atttypid::regtype, attfdwoptions FROM pg_attribute
 \c -
 ALTER FOREIGN TABLE reading_meta_types ALTER k TYPE int;
 SELECT 1 AS alive;
--- where it slipped through (a session that had not loaded the library), it is found when used
+-- where it slipped through, as in the pieces of a dump, it is found when used
+SET check_function_bodies = off;
+ALTER FOREIGN TABLE reading_meta_types ALTER k TYPE int;
+RESET check_function_bodies;
 SELECT k FROM reading_meta_types;
 EXPLAIN (COSTS OFF) SELECT k FROM reading_meta_types;
 

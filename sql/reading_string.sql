@@ -21,12 +21,8 @@ SELECT offs, v, v IS NULL AS tombstone FROM reading_string_bytes WHERE offs > 3 
 -- one column only; "bytes" wants bytea
 \set VERBOSITY terse
 CREATE FOREIGN TABLE reading_string_two (a text, b text) SERVER kafka OPTIONS (topic 'reading_string');
-SELECT a FROM reading_string_two;
-\echo :LAST_ERROR_SQLSTATE
-INSERT INTO reading_string_two VALUES ('a', 'b');
 \echo :LAST_ERROR_SQLSTATE
 CREATE FOREIGN TABLE reading_string_wrong (a text) SERVER kafka OPTIONS (topic 'reading_string', format 'bytes');
-SELECT a FROM reading_string_wrong;
 \echo :LAST_ERROR_SQLSTATE
 
 -- messages in another encoding, both ways

@@ -11,7 +11,6 @@
 
 #include "client/handle.h"
 #include "fdw/ends.h"
-#include "fdw/fdw.h"
 #include "fmgr.h"
 #include "ground/settings.h"
 #include "transaction/send.h"
@@ -25,7 +24,6 @@ _PG_init(void)
 {
 	kafka_settings_define();
 	kafka_handle_init();
-	kafka_validator_init();
 	kafka_ends_init();
 	kafka_send_init();
 }

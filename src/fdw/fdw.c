@@ -3,7 +3,8 @@
  * fdw.c
  *	  The foreign-data wrapper's handler.
  *
- * Layer 3.  Reading is planned in plan.c and executed in scan.c, writing in modify.c, options in validator.c.
+ * Layer 3.  Reading is planned in plan.c and executed in scan.c, writing in modify.c, options
+ * are in validator.c and table_check.c.
  *
  *-------------------------------------------------------------------------
  */

@@ -58,7 +58,4 @@ extern void kafkaExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *
 									  List *fdw_private, int subplan_index,
 									  struct ExplainState *es);
 
-/* validator.c: checks column types when they are made */
-extern void kafka_validator_init(void);
-
 #endif							/* KAFKA_FDW_H */

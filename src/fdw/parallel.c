@@ -18,11 +18,16 @@
 #include "postgres.h"
 
 #include "access/parallel.h"
+#include "access/table.h"
 #include "executor/executor.h"
 #include "fdw/fdw.h"
 #include "fdw/scan.h"
+#include "format/row.h"
 #include "ground/compat.h"
+#include "ground/options.h"
+#include "miscadmin.h"
 #include "port/atomics.h"
+#include "utils/rel.h"
 
 /* Units for each process, and offsets in a unit at least. */
 #define UNITS_PER_PROCESS 8
@@ -216,9 +221,37 @@ kafkaShutdownForeignScan(ForeignScanState *node)
 	scan->finished.wait_ms += pg_atomic_exchange_u64(&shared->wait_us, 0) / 1000.0;
 }
 
+static bool
+catches_errors(Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);	/* the query holds a lock */
+	bool		result = kafka_row_catches(rel, kafka_options_of_table(relid, GetUserId()));
+
+	table_close(rel, NoLock);
+	return result;
+}
+
+/*
+ * Where PostgreSQL allows no subtransaction while anything runs in parallel, a scan that needs
+ * one must keep the whole query from it, as a function that is PARALLEL UNSAFE does.  Nothing
+ * has been made of the tables that were looked at before but this mark.
+ */
+static void
+forbid_parallel(PlannerInfo *root)
+{
+	root->glob->parallelModeOK = false;
+	for (; root; root = root->parent_root)
+		for (int i = 1; i < root->simple_rel_array_size; i++)
+			if (root->simple_rel_array[i])
+				root->simple_rel_array[i]->consider_parallel = false;
+}
+
 /* Only a partial path is: an ordinary scan in a worker would pin ends of its own. */
 bool
 kafkaIsForeignScanParallelSafe(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 {
-	return true;
+	if (KAFKA_ATTEMPTS_IN_PARALLEL || !catches_errors(rte->relid))
+		return true;
+	forbid_parallel(root);
+	return false;
 }

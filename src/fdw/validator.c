@@ -1,49 +1,31 @@
 /*-------------------------------------------------------------------------
  *
  * validator.c
- *	  Options and column types, checked when they are set.
+ *	  Options, checked when they are set.
  *
- * Layer 3.  PostgreSQL's validator call sees options but never the type of a column, so
- * an object-access hook looks at a column of a foreign table when its options or type have
- * changed.  The hook is there as soon as the library is loaded, which the validator call
- * itself does; a type that is changed in a session that never loaded it is caught when the
- * table is used.
+ * Layer 3.  PostgreSQL's validator call sees the options of one object at a time and never a
+ * column's type.  Whether options and columns of a table suit each other is checked by
+ * table_check.c.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
 #include "access/reloptions.h"
-#include "access/table.h"
-#include "catalog/objectaccess.h"
 #include "catalog/pg_attribute.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_user_mapping.h"
 #include "client/property.h"
 #include "commands/defrem.h"
-#include "fdw/fdw.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "format/json_path.h"
-#include "format/row.h"
-#include "ground/compat.h"
 #include "ground/options.h"
-#include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(kafka_fdw_validator);
 
-/* ------------------------------------------------------------------------
- * Options
- * ------------------------------------------------------------------------
- */
 static KafkaOptionPlace
 place_of(Oid catalog)
 {
@@ -158,64 +140,4 @@ kafka_fdw_validator(PG_FUNCTION_ARGS)
 	else if (place == KAFKA_ON_COLUMN)
 		(void) kafka_options_parse_column(defelems);
 	PG_RETURN_VOID();
-}
-
-/* ------------------------------------------------------------------------
- * Column types
- * ------------------------------------------------------------------------
- */
-static object_access_hook_type previous_hook;
-
-static bool
-is_our_table(Oid relid)
-{
-	return get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE &&
-		kafka_is_our_wrapper(GetForeignServer(GetForeignServerIdByRelId(relid))->fdwid);
-}
-
-/* The row of pg_attribute as this command has just written it. */
-static void
-check_column(Oid relid, int attnum)
-{
-	Relation	catalog = table_open(AttributeRelationId, AccessShareLock);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&keys[0], Anum_pg_attribute_attrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relid));
-	ScanKeyInit(&keys[1], Anum_pg_attribute_attnum, BTEqualStrategyNumber, F_INT2EQ,
-				Int16GetDatum(attnum));
-	scan = systable_beginscan(catalog, AttributeRelidNumIndexId, true, SnapshotSelf, 2, keys);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		Form_pg_attribute attr = (Form_pg_attribute) GETSTRUCT(tuple);
-		bool		isnull;
-		Datum		options = heap_getattr(tuple, Anum_pg_attribute_attfdwoptions,
-										   RelationGetDescr(catalog), &isnull);
-
-		if (!isnull && !attr->attisdropped)
-			kafka_row_check_meta(kafka_options_parse_column(untransformRelOptions(options))->meta,
-								 attr->atttypid, NameStr(attr->attname));
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-}
-
-static void
-on_object_access(ObjectAccessType access, Oid classid, Oid objectid, int subid, void *arg)
-{
-	if (previous_hook)
-		previous_hook(access, classid, objectid, subid, arg);
-	if (access == OAT_POST_ALTER && classid == RelationRelationId && subid > 0 &&
-		is_our_table(objectid))
-		check_column(objectid, subid);
-}
-
-void
-kafka_validator_init(void)
-{
-	previous_hook = object_access_hook;
-	object_access_hook = on_object_access;
 }

@@ -45,13 +45,13 @@ begin_csv(KafkaFieldSet *set)
 			csv->last_needed = i;
 	initStringInfo(&csv->field);
 	if (csv->delimiter == csv->quote || strchr(csv->null, csv->delimiter) ||
-		strchr(csv->null, csv->quote))
+		strchr(csv->null, csv->quote) || strpbrk(csv->null, "\r\n"))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("options \"delimiter\", \"quote\" and \"null\" of format \"csv\" "
 						"contradict each other"),
 				 errhint("They must differ, and the null string can hold neither of the "
-						 "characters.")));
+						 "characters, and no line end.")));
 	return csv;
 }
 
@@ -171,9 +171,9 @@ needs_quotes(const CsvState *csv, const char *text, bool single)
 }
 
 static void
-append_field(CsvState *csv, const char *text, StringInfo out)
+append_field(CsvState *csv, const KafkaField *field, const char *text, StringInfo out)
 {
-	if (!needs_quotes(csv, text, csv->set->nfields == 1))
+	if (!field->options->force_quote && !needs_quotes(csv, text, csv->set->nfields == 1))
 	{
 		appendStringInfoString(out, text);
 		return;
@@ -201,7 +201,8 @@ encode_csv(void *state, Datum *values, bool *nulls, StringInfo out)
 		if (nulls[i])
 			appendStringInfoString(&csv->field, csv->null);
 		else
-			append_field(csv, OutputFunctionCall(&csv->set->fields[i].output, values[i]),
+			append_field(csv, &csv->set->fields[i],
+						 OutputFunctionCall(&csv->set->fields[i].output, values[i]),
 						 &csv->field);
 	}
 	kafka_text_encode(csv->field.data, csv->field.len, csv->set->encoding, out);

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * format.h
- *	  Formats of a message's value: bytes to columns and back.
+ *	  Formats of a message's value and key: bytes to columns and back.
  *
  * Layer 2.  One file a format, all behind this vtable.  A format sees fields (the
- * columns of the foreign table that are parts of the value), never tuples or messages.
+ * columns of the foreign table that are parts of the value or the key), never tuples or messages.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,22 +14,25 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "ground/compat.h"
 #include "ground/message.h"
 #include "ground/options.h"
 #include "lib/stringinfo.h"
 
-/* A column that is a part of the value. */
+/* A column that is a part of the value or the key. */
 typedef struct KafkaField
 {
 	AttrNumber	attnum;
 	const char *name;			/* the column's */
 	Oid			type;
+	Oid			base;			/* below a domain; else the same */
 	int32		typmod;
 	KafkaColumnOptions *options;
 	bool		needed;			/* decode it; else leave it alone */
 	FmgrInfo	input;
 	Oid			ioparam;
 	FmgrInfo	output;
+	void	   *domain;			/* domain_check()'s cache */
 } KafkaField;
 
 typedef struct KafkaFieldSet
@@ -39,13 +42,18 @@ typedef struct KafkaFieldSet
 	int			nfields;
 	int			encoding;		/* of the messages */
 	const KafkaField *current;	/* in work, for the error context; may be NULL */
+	int			format;			/* KafkaFormatId */
+	bool		is_key;			/* of the key, not of the value */
 } KafkaFieldSet;
 
 typedef struct KafkaFormat
 {
 	const char *name;
 
-	/* State for decoding, palloc'd; raises 22023 if the columns do not suit the format. */
+	/*
+	 * State for decoding, palloc'd.  Raises 22023 if the columns do not suit the format,
+	 * 42804 if their types do not.
+	 */
 	void	   *(*begin_decode) (KafkaFieldSet *set);
 
 	/*
@@ -65,6 +73,12 @@ extern const KafkaFormat kafka_format_string;
 extern const KafkaFormat kafka_format_bytes;
 extern const KafkaFormat kafka_format_json;
 extern const KafkaFormat kafka_format_csv;
+extern const KafkaFormat kafka_format_integer;
+extern const KafkaFormat kafka_format_short;
+extern const KafkaFormat kafka_format_long;
+extern const KafkaFormat kafka_format_float;
+extern const KafkaFormat kafka_format_double;
+extern const KafkaFormat kafka_format_uuid;
 
 /* The format with that number. */
 extern const KafkaFormat *kafka_format_get(int id);
@@ -89,5 +103,23 @@ extern void kafka_text_settings_end(int nestlevel);
 
 /* A field's value from its text, by the type's input function. */
 extern Datum kafka_field_input(KafkaFieldSet *set, KafkaField *field, char *text);
+
+/* Adds a column to a set, whose array of fields has room for it. */
+extern void kafka_field_add(KafkaFieldSet *set, Form_pg_attribute attr,
+							KafkaColumnOptions *options, bool needed);
+
+/* Raises 22023 if a column has a place in a JSON document, but the format is another. */
+extern void kafka_field_check_places(const KafkaFieldSet *set);
+
+/* A value of the field's base type as one of its type: a domain has its say. */
+extern Datum kafka_field_checked(KafkaFieldSet *set, KafkaField *field, Datum value);
+
+/* Raises 22023 if a format for one column has several. */
+extern void kafka_field_check_single(const KafkaFieldSet *set);
+
+/* Raises 42804: the field's type is none that the format can hold; expected names those. */
+extern KAFKA_NORETURN void kafka_field_reject_type(const KafkaFieldSet *set,
+												   const KafkaField *field,
+												   const char *expected);
 
 #endif							/* KAFKA_FORMAT_H */

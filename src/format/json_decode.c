@@ -60,6 +60,7 @@ typedef struct JsonDecoder
 {
 	KafkaFieldSet *set;
 	KafkaJsonNode *root;
+	KafkaJsonStrict *strict;	/* NULL: other members may stand in the document */
 	FoundValue *found;			/* by field */
 	ComplexType **complex;		/* by field; NULL: plain */
 	JsonSemAction actions;
@@ -280,6 +281,8 @@ kafka_json_begin_decode(KafkaFieldSet *set)
 
 	decoder->set = set;
 	decoder->root = kafka_json_tree(set, true);
+	if (set->opts->strict)
+		decoder->strict = kafka_json_strict_make(set);
 	for (const KafkaJsonNode *child = decoder->root->children; child; child = child->next)
 		decoder->wants_members |= child->name != NULL;
 	decoder->found = palloc0(sizeof(FoundValue) * Max(set->nfields, 1));
@@ -359,6 +362,8 @@ kafka_json_decode(void *state, KafkaBytes bytes, Datum *values, bool *nulls)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("message is not a JSON object")));
+	if (decoder->strict)
+		kafka_json_strict_check(decoder->strict, json, len);
 	for (int i = 0; i < decoder->set->nfields; i++)
 	{
 		const FoundValue *found = &decoder->found[i];

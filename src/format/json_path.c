@@ -148,7 +148,8 @@ kafka_json_tree(KafkaFieldSet *set, bool only_needed)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("columns \"%s\" and \"%s\" stand for the same JSON member",
-							set->fields[node->field].name, set->fields[i].name)));
+							set->fields[node->field].name, set->fields[i].name),
+					 errhint("Give each column its own \"path\" or \"json\".")));
 		node->field = i;
 	}
 	return root;

@@ -9,9 +9,13 @@
  * columns are fields: PostgreSQL computes them when a row is written, and they are read back
  * as they were stored.
  *
+ * The key's columns are fields, too, of a set of their own, where the table has a
+ * key_format; else the key is a column with a meta like others, and its type decides.
+ *
  * Undecodable messages.  Where the table does not just raise (on_error, ignore_junk, junk
  * columns), a message is decoded inside a subtransaction, so that an input function's
- * error leaves nothing behind.
+ * error leaves nothing behind.  If that fails and what can be had shall be kept, each column
+ * is tried by itself (salvage.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -22,9 +26,11 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "foreign/foreign.h"
+#include "format/columns.h"
 #include "format/format.h"
 #include "format/headers.h"
 #include "format/row.h"
+#include "format/salvage.h"
 #include "ground/attempt.h"
 #include "ground/compat.h"
 #include "mb/pg_wchar.h"
@@ -34,107 +40,52 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-/* A column with a "meta" option. */
-typedef struct MetaColumn
-{
-	AttrNumber	attnum;
-	KafkaMeta	meta;
-	Oid			type;			/* base type */
-	const char *name;
-	bool		constrained;	/* a domain, or a length: goes through the type's input */
-	int32		typmod;
-	Oid			ioparam;
-	FmgrInfo	input;
-	FmgrInfo	output;			/* of the base type */
-} MetaColumn;
-
-/* The columns of a relation, sorted; shared by both ways. */
-typedef struct RowColumns
-{
-	const KafkaOptions *opts;
-	const char *table;
-	int			natts;
-	int			nmetas;
-	MetaColumn *metas;
-	KafkaFieldSet set;
-	const KafkaFormat *format;
-} RowColumns;
-
 struct KafkaRowReader
 {
-	RowColumns	columns;
+	KafkaRowColumns	columns;
 	void	   *decoder;
+	void	   *key_decoder;
 	bool		any_needed;		/* some field is: else the value is not decoded */
+	bool		key_needed;
 	bool		catches;		/* errors go into a column, or are passed over */
+	bool		ignores;		/* columns that cannot be decoded are NULL, the others stay */
+	bool		some_ignore;	/* these columns do so by their own option */
+	KafkaSalvage *salvage;		/* made with the first message that needs it */
+	KafkaSalvage *key_salvage;
+	MemoryContext context;		/* of the reader */
 
 	/* of the message in work */
 	const KafkaMessage *msg;
 	const char *error;			/* why it could not be decoded */
 	const char *meta_column;	/* the column with a meta that is being filled */
+	bool		in_key;			/* the key is being decoded */
 	Datum	   *values;			/* of the row, by attribute */
 	bool	   *nulls;
 	Datum	   *field_values;
 	bool	   *field_nulls;
+	Datum	   *key_values;
+	bool	   *key_nulls;
 };
 
 struct KafkaRowWriter
 {
-	RowColumns	columns;
+	KafkaRowColumns	columns;
 	void	   *encoder;
+	void	   *key_encoder;
 	StringInfoData value;
 	StringInfoData key;
 	bool		given[KAFKA_META_JUNK_ERROR + 1];	/* by meta: the row has it */
 	bool		tombstone;		/* what it says, if given */
 	Datum	   *field_values;
 	bool	   *field_nulls;
+	Datum	   *key_values;
+	bool	   *key_nulls;
 };
 
 /* ------------------------------------------------------------------------
- * Types of meta columns
+ * Timestamps
  * ------------------------------------------------------------------------
  */
-static const struct
-{
-	KafkaMeta	meta;
-	Oid			types[4];
-	const char *expected;
-}			meta_types[] = {
-	{KAFKA_META_TOPIC, {TEXTOID, VARCHAROID}, "text"},
-	{KAFKA_META_PARTITION, {INT4OID, INT8OID}, "integer"},
-	{KAFKA_META_OFFSET, {INT8OID}, "bigint"},
-	{KAFKA_META_TIMESTAMP, {TIMESTAMPTZOID}, "timestamp with time zone"},
-	{KAFKA_META_TIMESTAMP_TYPE, {TEXTOID, VARCHAROID}, "text"},
-	{KAFKA_META_KEY, {TEXTOID, VARCHAROID, BYTEAOID}, "text or bytea"},
-	{KAFKA_META_VALUE, {TEXTOID, VARCHAROID, BYTEAOID}, "text or bytea"},
-	{KAFKA_META_HEADERS, {JSONBOID}, "jsonb or kafka.header[]"},
-	{KAFKA_META_LEADER_EPOCH, {INT4OID, INT8OID}, "integer"},
-	{KAFKA_META_TOMBSTONE, {BOOLOID}, "boolean"},
-	{KAFKA_META_JUNK, {TEXTOID, VARCHAROID, BYTEAOID}, "text or bytea"},
-	{KAFKA_META_JUNK_ERROR, {TEXTOID, VARCHAROID}, "text"},
-};
-
-void
-kafka_row_check_meta(int meta, Oid type, const char *column)
-{
-	Oid			base = getBaseType(type);
-
-	if (meta == KAFKA_META_HEADERS && kafka_is_header_array(base))
-		return;
-	for (int i = 0; i < (int) lengthof(meta_types); i++)
-	{
-		if (meta_types[i].meta != (KafkaMeta) meta)
-			continue;
-		for (int j = 0; j < (int) lengthof(meta_types[i].types); j++)
-			if (meta_types[i].types[j] == base)
-				return;
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("column \"%s\" with meta \"%s\" must have type %s, not %s", column,
-						kafka_option_word(kafka_metas, meta), meta_types[i].expected,
-						format_type_be(type))));
-	}
-}
-
 Datum
 kafka_timestamp_datum(int64 ms)
 {
@@ -172,149 +123,100 @@ kafka_timestamp_ms(Datum timestamptz)
 }
 
 /* ------------------------------------------------------------------------
- * Sorting the columns
+ * Reading
  * ------------------------------------------------------------------------
  */
-/* A key_format that is set must suit the column; else the column's type decides. */
-static void
-check_key_format(const KafkaOptions *opts, Form_pg_attribute attr)
-{
-	bool		is_bytes = getBaseType(attr->atttypid) == BYTEAOID;
-
-	if (opts->key_format == KAFKA_FORMAT_UNSET ||
-		is_bytes == (opts->key_format == KAFKA_FORMAT_BYTES))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("column \"%s\" must have type %s for key_format \"%s\"",
-					NameStr(attr->attname), is_bytes ? "text" : "bytea",
-					kafka_option_word(kafka_formats, opts->key_format))));
-}
-
-static void
-prepare_constraint(MetaColumn *column, Form_pg_attribute attr)
-{
-	Oid			function;
-	bool		is_varlena;
-
-	column->typmod = attr->atttypmod;
-	getTypeInputInfo(attr->atttypid, &function, &column->ioparam);
-	fmgr_info(function, &column->input);
-	getTypeOutputInfo(column->type, &function, &is_varlena);
-	fmgr_info(function, &column->output);
-}
-
 /* Lets the column's own type have its say about a value of the base type. */
 static Datum
-constrain(MetaColumn *column, Datum value, bool isnull)
+constrain(KafkaMetaColumn *column, Datum value, bool isnull)
 {
 	char	   *text = isnull ? NULL : OutputFunctionCall(&column->output, value);
 
 	return InputFunctionCall(&column->input, text, column->ioparam, column->typmod);
 }
 
-static void
-add_meta(RowColumns *columns, Form_pg_attribute attr, KafkaMeta meta)
+static bool
+has_junk_column(Relation rel)
 {
-	MetaColumn *column = &columns->metas[columns->nmetas++];
-
-	kafka_row_check_meta(meta, attr->atttypid, NameStr(attr->attname));
-	if (meta == KAFKA_META_KEY)
-		check_key_format(columns->opts, attr);
-	column->attnum = attr->attnum;
-	column->meta = meta;
-	column->type = getBaseType(attr->atttypid);
-	column->name = pstrdup(NameStr(attr->attname));
-	column->constrained = column->type != attr->atttypid || attr->atttypmod >= 0;
-	if (column->constrained)
-		prepare_constraint(column, attr);
+	return kafka_row_find_meta(rel, KAFKA_META_JUNK) != InvalidAttrNumber ||
+		kafka_row_find_meta(rel, KAFKA_META_JUNK_ERROR) != InvalidAttrNumber;
 }
 
+/*
+ * on_error says what becomes of a message that cannot be decoded; where it is left at
+ * "error", ignore_junk and columns for junk keep of the message what can be had.
+ */
 static void
-add_field(RowColumns *columns, Form_pg_attribute attr, KafkaColumnOptions *options, bool needed)
+decide_errors(KafkaRowReader *reader, Relation rel, const KafkaOptions *opts)
 {
-	KafkaField *field = &columns->set.fields[columns->set.nfields++];
-	Oid			function;
-	bool		is_varlena;
-
-	field->attnum = attr->attnum;
-	field->name = pstrdup(NameStr(attr->attname));
-	field->type = attr->atttypid;
-	field->typmod = attr->atttypmod;
-	field->options = options;
-	field->needed = needed;
-	getTypeInputInfo(attr->atttypid, &function, &field->ioparam);
-	fmgr_info(function, &field->input);
-	getTypeOutputInfo(attr->atttypid, &function, &is_varlena);
-	fmgr_info(function, &field->output);
+	reader->ignores = opts->on_error == KAFKA_ON_ERROR_ERROR &&
+		(opts->ignore_junk || has_junk_column(rel));
+	reader->catches = reader->ignores || opts->on_error != KAFKA_ON_ERROR_ERROR;
 }
 
-static void
-sort_columns(RowColumns *columns, Relation rel, const KafkaOptions *opts, Bitmapset *needed,
-			 bool all)
+bool
+kafka_row_catches(Relation rel, const KafkaOptions *opts)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
-	columns->opts = opts;
-	columns->table = pstrdup(RelationGetRelationName(rel));
-	columns->natts = desc->natts;
-	columns->metas = palloc0(sizeof(MetaColumn) * Max(desc->natts, 1));
-	columns->set.opts = opts;
-	columns->set.fields = palloc0(sizeof(KafkaField) * Max(desc->natts, 1));
-	columns->set.encoding = pg_char_to_encoding(opts->encoding);
-	columns->format = kafka_format_get(opts->format);
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attr = TupleDescAttr(desc, i);
-		KafkaColumnOptions *options;
-		bool		is_needed;
-
-		if (attr->attisdropped || KAFKA_IS_VIRTUAL(attr))
-			continue;
-		is_needed = all ||
-			bms_is_member(attr->attnum - FirstLowInvalidHeapAttributeNumber, needed);
-		options = kafka_options_of_column(RelationGetRelid(rel), attr->attnum);
-		if (options->meta == KAFKA_META_NONE)
-			add_field(columns, attr, options, is_needed);
-		else if (is_needed)
-			add_meta(columns, attr, options->meta);
-	}
-}
-
-AttrNumber
-kafka_row_find_meta(Relation rel, int meta)
-{
-	TupleDesc	desc = RelationGetDescr(rel);
-
+	if (opts->on_error != KAFKA_ON_ERROR_ERROR || opts->ignore_junk || has_junk_column(rel))
+		return true;
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
 
 		if (!attr->attisdropped &&
-			kafka_options_of_column(RelationGetRelid(rel), attr->attnum)->meta == meta)
-			return attr->attnum;
+			kafka_options_of_column(RelationGetRelid(rel), attr->attnum)->ignore_junk)
+			return true;
 	}
-	return InvalidAttrNumber;
+	return false;
 }
 
-/* ------------------------------------------------------------------------
- * Reading
- * ------------------------------------------------------------------------
- */
-/* Can a message be found undecodable without an error? */
 static bool
-catches_errors(Relation rel, const KafkaOptions *opts)
+any_is_needed(const KafkaFieldSet *set)
 {
-	return opts->on_error != KAFKA_ON_ERROR_ERROR || opts->ignore_junk ||
-		kafka_row_find_meta(rel, KAFKA_META_JUNK) != InvalidAttrNumber ||
-		kafka_row_find_meta(rel, KAFKA_META_JUNK_ERROR) != InvalidAttrNumber;
+	for (int i = 0; i < set->nfields; i++)
+		if (set->fields[i].needed)
+			return true;
+	return false;
+}
+
+/* Does a column that is needed have the option ignore_junk? */
+static bool
+find_ignoring(const KafkaRowColumns *columns)
+{
+	for (int i = 0; i < columns->nmetas; i++)
+		if (columns->metas[i].ignores)
+			return true;
+	for (int i = 0; i < columns->set.nfields; i++)
+		if (columns->set.fields[i].needed && columns->set.fields[i].options->ignore_junk)
+			return true;
+	for (int i = 0; i < columns->key.nfields; i++)
+		if (columns->key.fields[i].needed && columns->key.fields[i].options->ignore_junk)
+			return true;
+	return false;
+}
+
+static void
+begin_decode(KafkaRowReader *reader)
+{
+	KafkaRowColumns *columns = &reader->columns;
+
+	reader->any_needed = any_is_needed(&columns->set);
+	reader->decoder = columns->format->begin_decode(&columns->set);
+	reader->field_values = palloc0(sizeof(Datum) * Max(columns->set.nfields, 1));
+	reader->field_nulls = palloc(sizeof(bool) * Max(columns->set.nfields, 1));
+	reader->key_needed = any_is_needed(&columns->key);
+	if (columns->key_format)
+		reader->key_decoder = columns->key_format->begin_decode(&columns->key);
+	reader->key_values = palloc0(sizeof(Datum) * Max(columns->key.nfields, 1));
+	reader->key_nulls = palloc(sizeof(bool) * Max(columns->key.nfields, 1));
 }
 
 KafkaRowReader *
 kafka_row_reader(Relation rel, const KafkaOptions *opts, Bitmapset *needed)
 {
 	KafkaRowReader *reader = palloc0(sizeof(KafkaRowReader));
-	KafkaFieldSet *set = &reader->columns.set;
 	bool		all = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, needed);
 
 	/*
@@ -322,15 +224,13 @@ kafka_row_reader(Relation rel, const KafkaOptions *opts, Bitmapset *needed)
 	 * column, or from which such messages are left out, decodes every column, and all
 	 * queries agree.
 	 */
-	reader->catches = catches_errors(rel, opts);
+	reader->context = CurrentMemoryContext;
+	decide_errors(reader, rel, opts);
 	if (reader->catches)
 		all |= !bms_is_empty(needed) || opts->on_error == KAFKA_ON_ERROR_SKIP;
-	sort_columns(&reader->columns, rel, opts, needed, all);
-	for (int i = 0; i < set->nfields; i++)
-		reader->any_needed |= set->fields[i].needed;
-	reader->decoder = reader->columns.format->begin_decode(set);
-	reader->field_values = palloc0(sizeof(Datum) * Max(set->nfields, 1));
-	reader->field_nulls = palloc(sizeof(bool) * Max(set->nfields, 1));
+	kafka_columns_sort(&reader->columns, rel, opts, needed, all);
+	reader->some_ignore = find_ignoring(&reader->columns);
+	begin_decode(reader);
 	return reader;
 }
 
@@ -338,17 +238,18 @@ static void
 error_context(void *arg)
 {
 	KafkaRowReader *reader = (KafkaRowReader *) arg;
-	const KafkaField *field = reader->columns.set.current;
+	const KafkaRowColumns *columns = &reader->columns;
+	const KafkaField *field = columns->set.current ? columns->set.current : columns->key.current;
 	const char *column = field ? field->name : reader->meta_column;
 
 	if (column)
 		errcontext("column \"%s\" of foreign table \"%s\", topic \"%s\" partition %d offset "
-				   INT64_FORMAT, column, reader->columns.table, reader->msg->topic,
+				   INT64_FORMAT, column, columns->table, reader->msg->topic,
 				   reader->msg->partition, reader->msg->offset);
 	else
-		errcontext("foreign table \"%s\", topic \"%s\" partition %d offset " INT64_FORMAT,
-				   reader->columns.table, reader->msg->topic, reader->msg->partition,
-				   reader->msg->offset);
+		errcontext("%sforeign table \"%s\", topic \"%s\" partition %d offset " INT64_FORMAT,
+				   reader->in_key ? "key of " : "", columns->table, reader->msg->topic,
+				   reader->msg->partition, reader->msg->offset);
 }
 
 /* Bytes as text or bytea; NULL for Kafka's null. */
@@ -405,7 +306,7 @@ headers_datum(const KafkaMessage *msg, Oid type, bool *isnull)
 }
 
 static Datum
-meta_datum(KafkaRowReader *reader, const MetaColumn *column, bool *isnull)
+meta_datum(KafkaRowReader *reader, const KafkaMetaColumn *column, bool *isnull)
 {
 	const KafkaMessage *msg = reader->msg;
 	int			encoding = reader->columns.set.encoding;
@@ -451,13 +352,13 @@ meta_datum(KafkaRowReader *reader, const MetaColumn *column, bool *isnull)
 }
 
 static bool
-is_junk(const MetaColumn *column)
+is_junk(const KafkaMetaColumn *column)
 {
 	return column->meta == KAFKA_META_JUNK || column->meta == KAFKA_META_JUNK_ERROR;
 }
 
 static void
-fill_meta(KafkaRowReader *reader, MetaColumn *column)
+fill_meta(KafkaRowReader *reader, KafkaMetaColumn *column)
 {
 	int			att = column->attnum - 1;
 
@@ -470,17 +371,38 @@ fill_meta(KafkaRowReader *reader, MetaColumn *column)
 
 /* Scatters the fields' values over the row. */
 static void
-fill_fields(KafkaRowReader *reader)
+fill_fields(KafkaRowReader *reader, const KafkaFieldSet *set, const Datum *values,
+			const bool *nulls)
 {
-	KafkaFieldSet *set = &reader->columns.set;
-
 	for (int i = 0; i < set->nfields; i++)
 	{
 		int			att = set->fields[i].attnum - 1;
 
-		reader->nulls[att] = reader->field_nulls[i];
-		reader->values[att] = reader->field_values[i];
+		reader->nulls[att] = nulls[i];
+		reader->values[att] = values[i];
 	}
+}
+
+static void
+fill_value(KafkaRowReader *reader)
+{
+	memset(reader->field_nulls, true, sizeof(bool) * reader->columns.set.nfields);
+	if (reader->any_needed && reader->msg->value.data)
+		reader->columns.format->decode(reader->decoder, reader->msg->value,
+									   reader->field_values, reader->field_nulls);
+	fill_fields(reader, &reader->columns.set, reader->field_values, reader->field_nulls);
+}
+
+static void
+fill_key(KafkaRowReader *reader)
+{
+	memset(reader->key_nulls, true, sizeof(bool) * reader->columns.key.nfields);
+	reader->in_key = true;
+	if (reader->msg->key.data)
+		reader->columns.key_format->decode(reader->key_decoder, reader->msg->key,
+										   reader->key_values, reader->key_nulls);
+	reader->in_key = false;
+	fill_fields(reader, &reader->columns.key, reader->key_values, reader->key_nulls);
 }
 
 /* Everything that an odd message can make fail. */
@@ -490,11 +412,9 @@ fill_row(void *arg)
 	KafkaRowReader *reader = (KafkaRowReader *) arg;
 	int			nestlevel = kafka_text_settings_begin();
 
-	memset(reader->field_nulls, true, sizeof(bool) * reader->columns.set.nfields);
-	if (reader->any_needed && reader->msg->value.data)
-		reader->columns.format->decode(reader->decoder, reader->msg->value,
-									   reader->field_values, reader->field_nulls);
-	fill_fields(reader);
+	fill_value(reader);
+	if (reader->key_needed)
+		fill_key(reader);
 	for (int i = 0; i < reader->columns.nmetas; i++)
 		if (!is_junk(&reader->columns.metas[i]))
 			fill_meta(reader, &reader->columns.metas[i]);
@@ -518,7 +438,7 @@ is_data_error(int sqlstate)
 typedef struct MetaAttempt
 {
 	KafkaRowReader *reader;
-	MetaColumn *column;
+	KafkaMetaColumn *column;
 } MetaAttempt;
 
 static void
@@ -527,44 +447,166 @@ fill_meta_attempt(void *arg)
 	fill_meta(((MetaAttempt *) arg)->reader, ((MetaAttempt *) arg)->column);
 }
 
-/* Of a message that failed, each meta that can be had; the others are NULL. */
-static void
-fill_junk_row(KafkaRowReader *reader)
-{
-	memset(reader->nulls, true, sizeof(bool) * reader->columns.natts);
-	for (int i = 0; i < reader->columns.nmetas; i++)
-	{
-		MetaAttempt attempt = {.reader = reader, .column = &reader->columns.metas[i]};
+/* ------------------------------------------------------------------------
+ * Messages that cannot be decoded
+ * ------------------------------------------------------------------------
+ */
 
-		if (!is_junk(attempt.column) &&
-			kafka_attempt(fill_meta_attempt, &attempt, is_data_error))
-			reader->nulls[attempt.column->attnum - 1] = true;
+/* The errors of a message's columns. */
+typedef struct Verdict
+{
+	StringInfoData messages;	/* each once, a line each */
+	ErrorData  *fatal;			/* the first of a column that does not ignore its errors */
+} Verdict;
+
+static void
+note_error(KafkaRowReader *reader, Verdict *verdict, ErrorData *error, bool ignored)
+{
+	if (error == NULL)
+		return;
+	if (verdict->fatal == NULL && !ignored && !reader->ignores)
+		verdict->fatal = error;
+	if (strstr(verdict->messages.data, error->message))
+		return;
+	if (verdict->messages.len > 0)
+		appendStringInfoChar(&verdict->messages, '\n');
+	appendStringInfoString(&verdict->messages, error->message);
+}
+
+static void
+salvage_meta(KafkaRowReader *reader, KafkaMetaColumn *column, Verdict *verdict)
+{
+	MetaAttempt attempt = {.reader = reader, .column = column};
+	ErrorData  *error = kafka_attempt(fill_meta_attempt, &attempt, is_data_error);
+
+	reader->meta_column = NULL;
+	if (error)
+		reader->nulls[column->attnum - 1] = true;
+	note_error(reader, verdict, error, column->ignores);
+}
+
+/* Each column of a value or key by itself. */
+static void
+salvage_fields(KafkaRowReader *reader, KafkaSalvage *salvage, KafkaFieldSet *set,
+			   KafkaBytes bytes, Verdict *verdict)
+{
+	for (int i = 0; i < set->nfields; i++)
+	{
+		const KafkaField *field = &set->fields[i];
+		int			att = field->attnum - 1;
+		ErrorData  *error;
+
+		if (!field->needed || bytes.data == NULL)
+			continue;
+		set->current = field;
+		error = kafka_salvage_field(salvage, i, bytes, &reader->values[att],
+									&reader->nulls[att], is_data_error);
+		set->current = NULL;
+		note_error(reader, verdict, error, field->options->ignore_junk);
 	}
 }
 
 static void
+make_salvage(KafkaRowReader *reader)
+{
+	KafkaRowColumns *columns = &reader->columns;
+	MemoryContext old = MemoryContextSwitchTo(reader->context);
+
+	reader->salvage = kafka_salvage_make(&columns->set, columns->format);
+	reader->key_salvage = kafka_salvage_make(&columns->key, columns->key_format);
+	MemoryContextSwitchTo(old);
+}
+
+/* What can be had of a message that failed as a whole.  Returns the error that counts, if any. */
+static ErrorData *
+salvage_row(KafkaRowReader *reader)
+{
+	KafkaRowColumns *columns = &reader->columns;
+	int			nestlevel = kafka_text_settings_begin();
+	Verdict		verdict = {.fatal = NULL};
+
+	initStringInfo(&verdict.messages);
+	if (reader->salvage == NULL)
+		make_salvage(reader);
+	memset(reader->nulls, true, sizeof(bool) * columns->natts);
+	salvage_fields(reader, reader->salvage, &columns->set, reader->msg->value, &verdict);
+	salvage_fields(reader, reader->key_salvage, &columns->key, reader->msg->key, &verdict);
+	for (int i = 0; i < columns->nmetas; i++)
+		if (!is_junk(&columns->metas[i]))
+			salvage_meta(reader, &columns->metas[i], &verdict);
+	kafka_text_settings_end(nestlevel);
+	reader->error = verdict.messages.data;
+	return verdict.fatal;
+}
+
+/* Under on_error 'null' the value is NULL, and so is each meta that cannot be had. */
+static void
+fill_junk_row(KafkaRowReader *reader)
+{
+	Verdict		verdict = {.fatal = NULL};
+
+	initStringInfo(&verdict.messages);
+	memset(reader->nulls, true, sizeof(bool) * reader->columns.natts);
+	salvage_fields(reader, reader->key_salvage, &reader->columns.key, reader->msg->key,
+				   &verdict);
+	for (int i = 0; i < reader->columns.nmetas; i++)
+		if (!is_junk(&reader->columns.metas[i]))
+			salvage_meta(reader, &reader->columns.metas[i], &verdict);
+}
+
+/* A message that could not be decoded as a whole: false, if it is to be skipped. */
+static bool
+judge(KafkaRowReader *reader, ErrorData *error)
+{
+	reader->columns.set.current = NULL;
+	reader->columns.key.current = NULL;
+	reader->meta_column = NULL;
+	reader->in_key = false;
+	reader->error = error->message;
+	if (reader->ignores || reader->some_ignore)
+	{
+		error = salvage_row(reader);
+		if (error == NULL)
+			return true;
+		reader->error = error->message;
+	}
+	switch ((KafkaOnError) reader->columns.opts->on_error)
+	{
+		case KAFKA_ON_ERROR_SKIP:
+			return false;
+		case KAFKA_ON_ERROR_NULL:
+			if (reader->salvage == NULL)
+				make_salvage(reader);
+			fill_junk_row(reader);
+			return true;
+		case KAFKA_ON_ERROR_ERROR:
+			break;
+	}
+	ReThrowError(error);
+}
+
+/* False: the message is to be skipped. */
+static bool
 fill_row_or_judge(KafkaRowReader *reader)
 {
+	bool		catches = reader->catches || reader->some_ignore;
 	ErrorData  *error;
 
-	if (!reader->catches || (!reader->any_needed && reader->columns.nmetas == 0))
+	if (!catches ||
+		(!reader->any_needed && !reader->key_needed && reader->columns.nmetas == 0))
 	{
 		fill_row(reader);
-		return;
+		return true;
 	}
 	error = kafka_attempt(fill_row, reader, is_data_error);
-	if (error == NULL)
-		return;
-	reader->error = error->message;
-	reader->columns.set.current = NULL;
-	if (reader->columns.opts->on_error != KAFKA_ON_ERROR_SKIP)
-		fill_junk_row(reader);
+	return error == NULL || judge(reader, error);
 }
 
 bool
 kafka_row_read(KafkaRowReader *reader, const KafkaMessage *msg, Datum *values, bool *nulls)
 {
 	ErrorContextCallback callback = {.callback = error_context, .arg = reader};
+	bool		kept;
 
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
@@ -573,14 +615,16 @@ kafka_row_read(KafkaRowReader *reader, const KafkaMessage *msg, Datum *values, b
 	reader->nulls = nulls;
 	reader->error = NULL;
 	reader->meta_column = NULL;
+	reader->in_key = false;
 	reader->columns.set.current = NULL;
+	reader->columns.key.current = NULL;
 	memset(nulls, true, sizeof(bool) * reader->columns.natts);
-	fill_row_or_judge(reader);
-	for (int i = 0; i < reader->columns.nmetas; i++)
+	kept = fill_row_or_judge(reader);
+	for (int i = 0; kept && i < reader->columns.nmetas; i++)
 		if (is_junk(&reader->columns.metas[i]))
 			fill_meta(reader, &reader->columns.metas[i]);
 	error_context_stack = callback.previous;
-	return reader->error == NULL || reader->columns.opts->on_error != KAFKA_ON_ERROR_SKIP;
+	return kept;
 }
 
 /* ------------------------------------------------------------------------
@@ -592,18 +636,23 @@ kafka_row_writer(Relation rel, const KafkaOptions *opts)
 {
 	KafkaRowWriter *writer = palloc0(sizeof(KafkaRowWriter));
 	KafkaFieldSet *set = &writer->columns.set;
+	KafkaFieldSet *key = &writer->columns.key;
 
-	sort_columns(&writer->columns, rel, opts, NULL, true);
+	kafka_columns_sort(&writer->columns, rel, opts, NULL, true);
 	writer->encoder = writer->columns.format->begin_encode(set);
+	if (writer->columns.key_format)
+		writer->key_encoder = writer->columns.key_format->begin_encode(key);
 	initStringInfo(&writer->value);
 	initStringInfo(&writer->key);
 	writer->field_values = palloc0(sizeof(Datum) * Max(set->nfields, 1));
 	writer->field_nulls = palloc0(sizeof(bool) * Max(set->nfields, 1));
+	writer->key_values = palloc0(sizeof(Datum) * Max(key->nfields, 1));
+	writer->key_nulls = palloc0(sizeof(bool) * Max(key->nfields, 1));
 	return writer;
 }
 
 static KAFKA_NORETURN void
-reject_column(const MetaColumn *column, const char *why)
+reject_column(const KafkaMetaColumn *column, const char *why)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -613,7 +662,7 @@ reject_column(const MetaColumn *column, const char *why)
 
 /* A text or bytea column as bytes, in a buffer of the writer. */
 static KafkaBytes
-column_bytes(KafkaRowWriter *writer, const MetaColumn *column, Datum value, StringInfo buffer)
+column_bytes(KafkaRowWriter *writer, const KafkaMetaColumn *column, Datum value, StringInfo buffer)
 {
 	KafkaBytes	bytes;
 
@@ -637,7 +686,7 @@ column_bytes(KafkaRowWriter *writer, const MetaColumn *column, Datum value, Stri
 }
 
 static void
-write_headers(const MetaColumn *column, Datum value, KafkaMessage *msg)
+write_headers(const KafkaMetaColumn *column, Datum value, KafkaMessage *msg)
 {
 	if (column->type == JSONBOID)
 		kafka_headers_from_jsonb(value, msg);
@@ -646,7 +695,7 @@ write_headers(const MetaColumn *column, Datum value, KafkaMessage *msg)
 }
 
 static int32
-partition_of(const MetaColumn *column, Datum value)
+partition_of(const KafkaMetaColumn *column, Datum value)
 {
 	int64		partition = column->type == INT8OID ? DatumGetInt64(value) :
 		DatumGetInt32(value);
@@ -657,7 +706,7 @@ partition_of(const MetaColumn *column, Datum value)
 }
 
 static void
-check_topic(KafkaRowWriter *writer, const MetaColumn *column, Datum value)
+check_topic(KafkaRowWriter *writer, const KafkaMetaColumn *column, Datum value)
 {
 	if (strcmp(TextDatumGetCString(value), writer->columns.opts->topic) != 0)
 		reject_column(column, "must be NULL or the table's topic");
@@ -665,7 +714,7 @@ check_topic(KafkaRowWriter *writer, const MetaColumn *column, Datum value)
 
 /* What a column with a value says about the message. */
 static void
-write_meta(KafkaRowWriter *writer, const MetaColumn *column, Datum value, KafkaMessage *msg)
+write_meta(KafkaRowWriter *writer, const KafkaMetaColumn *column, Datum value, KafkaMessage *msg)
 {
 	switch (column->meta)
 	{
@@ -708,7 +757,7 @@ write_metas(KafkaRowWriter *writer, TupleTableSlot *slot, KafkaMessage *msg)
 	memset(writer->given, 0, sizeof(writer->given));
 	for (int i = 0; i < writer->columns.nmetas; i++)
 	{
-		const MetaColumn *column = &writer->columns.metas[i];
+		const KafkaMetaColumn *column = &writer->columns.metas[i];
 
 		if (slot->tts_isnull[column->attnum - 1])
 			continue;
@@ -740,30 +789,56 @@ check_value(const KafkaRowWriter *writer, bool has_fields)
 				 errhint("The column with meta \"tombstone\" may be NULL.")));
 }
 
-/* False if all of them are NULL: then the message is a tombstone. */
+/* False if all of them are NULL: then there is no value, or no key. */
 static bool
-gather_fields(KafkaRowWriter *writer, TupleTableSlot *slot)
+gather_fields(const KafkaFieldSet *set, TupleTableSlot *slot, Datum *values, bool *nulls)
 {
-	KafkaFieldSet *set = &writer->columns.set;
 	bool		any = false;
 
 	for (int i = 0; i < set->nfields; i++)
 	{
 		int			att = set->fields[i].attnum - 1;
 
-		writer->field_values[i] = slot->tts_values[att];
-		writer->field_nulls[i] = slot->tts_isnull[att];
+		values[i] = slot->tts_values[att];
+		nulls[i] = slot->tts_isnull[att];
 		any |= !slot->tts_isnull[att];
 	}
 	return any;
 }
 
+static KafkaBytes
+encode(const KafkaFormat *format, void *encoder, Datum *values, bool *nulls, StringInfo buffer)
+{
+	int			nestlevel = kafka_text_settings_begin();
+	KafkaBytes	bytes;
+
+	resetStringInfo(buffer);
+	format->encode(encoder, values, nulls, buffer);
+	kafka_text_settings_end(nestlevel);
+	bytes.data = buffer->data;
+	bytes.len = buffer->len;
+	return bytes;
+}
+
+static void
+write_fields(KafkaRowWriter *writer, TupleTableSlot *slot, KafkaMessage *msg)
+{
+	KafkaRowColumns *columns = &writer->columns;
+	bool		has_value = gather_fields(&columns->set, slot, writer->field_values,
+										  writer->field_nulls);
+
+	check_value(writer, has_value);
+	if (has_value)
+		msg->value = encode(columns->format, writer->encoder, writer->field_values,
+							writer->field_nulls, &writer->value);
+	if (gather_fields(&columns->key, slot, writer->key_values, writer->key_nulls))
+		msg->key = encode(columns->key_format, writer->key_encoder, writer->key_values,
+						  writer->key_nulls, &writer->key);
+}
+
 void
 kafka_row_write(KafkaRowWriter *writer, TupleTableSlot *slot, KafkaMessage *msg)
 {
-	bool		has_fields;
-	int			nestlevel;
-
 	memset(msg, 0, sizeof(*msg));
 	msg->topic = writer->columns.opts->topic;
 	msg->partition = KAFKA_PARTITION_ANY;
@@ -771,17 +846,7 @@ kafka_row_write(KafkaRowWriter *writer, TupleTableSlot *slot, KafkaMessage *msg)
 	msg->timestamp = KAFKA_UNKNOWN;
 	slot_getallattrs(slot);
 	write_metas(writer, slot, msg);
-	has_fields = gather_fields(writer, slot);
-	check_value(writer, has_fields);
-	if (!has_fields)
-		return;
-	resetStringInfo(&writer->value);
-	nestlevel = kafka_text_settings_begin();
-	writer->columns.format->encode(writer->encoder, writer->field_values, writer->field_nulls,
-								   &writer->value);
-	kafka_text_settings_end(nestlevel);
-	msg->value.data = writer->value.data;
-	msg->value.len = writer->value.len;
+	write_fields(writer, slot, msg);
 }
 
 void
@@ -790,7 +855,7 @@ kafka_row_set_receipt(const KafkaRowWriter *writer, int32 partition, int64 offse
 {
 	for (int i = 0; i < writer->columns.nmetas; i++)
 	{
-		const MetaColumn *column = &writer->columns.metas[i];
+		const KafkaMetaColumn *column = &writer->columns.metas[i];
 		int			att = column->attnum - 1;
 
 		if (column->meta == KAFKA_META_PARTITION)

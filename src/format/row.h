@@ -20,10 +20,15 @@
 #include "utils/relcache.h"
 
 /*
- * Raises 42804 unless a column of this type can hold the meta; the message names the
- * expected types.  Used when the column is made and again when it is used.
+ * Raises 42804 or 22023 unless the table's columns, with their types and options, suit its
+ * metas and formats; the message names the column.  Used when the table is created or
+ * altered; what slips through is found by the same checks when the table is used.
+ * Allocates in the current context; asks no broker.
  */
-extern void kafka_row_check_meta(int meta, Oid type, const char *column);
+extern void kafka_row_check(Relation rel, const KafkaOptions *opts);
+
+/* Do scans of the table catch what a message makes fail, each in a subtransaction? */
+extern bool kafka_row_catches(Relation rel, const KafkaOptions *opts);
 
 /* The column with that meta, or InvalidAttrNumber. */
 extern AttrNumber kafka_row_find_meta(Relation rel, int meta);

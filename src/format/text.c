@@ -96,15 +96,7 @@ kafka_is_json_type(Oid type)
 static void *
 begin_single(KafkaFieldSet *set)
 {
-	if (set->nfields > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("format \"%s\" holds a single column",
-						kafka_format_get(set->opts->format)->name),
-				 errdetail("Columns \"%s\" and \"%s\" have no \"meta\" option.",
-						   set->fields[0].name, set->fields[1].name),
-				 errhint("Use format \"json\" or \"csv\", or give all other columns a "
-						 "\"meta\" option.")));
+	kafka_field_check_single(set);
 	return set;
 }
 
@@ -135,11 +127,8 @@ static void *
 begin_bytes(KafkaFieldSet *set)
 {
 	(void) begin_single(set);
-	if (set->nfields == 1 && set->fields[0].type != BYTEAOID)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("column \"%s\" must have type %s for format \"bytes\"",
-						set->fields[0].name, "bytea")));
+	if (set->nfields == 1 && set->fields[0].base != BYTEAOID)
+		kafka_field_reject_type(set, &set->fields[0], "bytea");
 	return set;
 }
 
@@ -151,6 +140,7 @@ decode_bytes(void *state, KafkaBytes bytes, Datum *values, bool *nulls)
 	if (set->nfields == 0 || !set->fields[0].needed)
 		return;
 	values[0] = PointerGetDatum(cstring_to_text_with_len(bytes.data, (int) bytes.len));
+	values[0] = kafka_field_checked(set, &set->fields[0], values[0]);
 	nulls[0] = false;
 }
 
@@ -185,6 +175,18 @@ kafka_format_get(int id)
 			return &kafka_format_json;
 		case KAFKA_FORMAT_CSV:
 			return &kafka_format_csv;
+		case KAFKA_FORMAT_INTEGER:
+			return &kafka_format_integer;
+		case KAFKA_FORMAT_SHORT:
+			return &kafka_format_short;
+		case KAFKA_FORMAT_LONG:
+			return &kafka_format_long;
+		case KAFKA_FORMAT_FLOAT:
+			return &kafka_format_float;
+		case KAFKA_FORMAT_DOUBLE:
+			return &kafka_format_double;
+		case KAFKA_FORMAT_UUID:
+			return &kafka_format_uuid;
 	}
 	elog(ERROR, "unknown format number %d", id);
 }

@@ -12,8 +12,34 @@
 
 #include "access/xact.h"
 #include "ground/attempt.h"
+#include "ground/compat.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+
+/* Nothing can be caught here, but what ends well needs no catching. */
+static void
+run_without(void (*run) (void *arg), void *arg, bool (*catches) (int sqlstate))
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		run(arg);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		if (catches(error->sqlerrcode))
+			error->hint = "Errors cannot be caught while a query runs in parallel; set "
+				"max_parallel_workers_per_gather to 0.";
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+}
 
 ErrorData *
 kafka_attempt(void (*run) (void *arg), void *arg, bool (*catches) (int sqlstate))
@@ -22,6 +48,11 @@ kafka_attempt(void (*run) (void *arg), void *arg, bool (*catches) (int sqlstate)
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData  *volatile error = NULL;
 
+	if (!KAFKA_ATTEMPTS_IN_PARALLEL && IsInParallelMode())
+	{
+		run_without(run, arg, catches);
+		return NULL;
+	}
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();

@@ -15,7 +15,8 @@
 /*
  * Calls run(arg) in a subtransaction, with the caller's memory context.  NULL if it ended
  * well; else the error, palloc'd in that context, and everything it did is rolled back.
- * An error whose SQLSTATE catches() does not want is raised as ever.
+ * An error whose SQLSTATE catches() does not want is raised as ever.  Where PostgreSQL allows no
+ * subtransaction (before 17, in a parallel query), every error is raised, with a HINT.
  */
 extern ErrorData *kafka_attempt(void (*run) (void *arg), void *arg,
 								bool (*catches) (int sqlstate));

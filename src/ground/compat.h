@@ -49,6 +49,13 @@
 #define KAFKA_IS_VIRTUAL(attr) false
 #endif
 
+/* 17 allows a subtransaction that catches an error while a parallel query runs. */
+#if PG_VERSION_NUM >= 170000
+#define KAFKA_ATTEMPTS_IN_PARALLEL true
+#else
+#define KAFKA_ATTEMPTS_IN_PARALLEL false
+#endif
+
 /* 17 numbers backend slots from 0 and calls them ProcNumber. */
 #if PG_VERSION_NUM >= 170000
 #define KAFKA_BACKEND_SLOT ((int) MyProcNumber)

@@ -48,12 +48,12 @@ const struct config_enum_entry kafka_formats[] = {
 	{"bytes", KAFKA_FORMAT_BYTES, false},
 	{"json", KAFKA_FORMAT_JSON, false},
 	{"csv", KAFKA_FORMAT_CSV, false},
-	{NULL, 0, false}
-};
-
-static const struct config_enum_entry key_formats[] = {
-	{"string", KAFKA_FORMAT_STRING, false},
-	{"bytes", KAFKA_FORMAT_BYTES, false},
+	{"integer", KAFKA_FORMAT_INTEGER, false},
+	{"short", KAFKA_FORMAT_SHORT, false},
+	{"long", KAFKA_FORMAT_LONG, false},
+	{"float", KAFKA_FORMAT_FLOAT, false},
+	{"double", KAFKA_FORMAT_DOUBLE, false},
+	{"uuid", KAFKA_FORMAT_UUID, false},
 	{NULL, 0, false}
 };
 
@@ -95,7 +95,7 @@ const struct config_enum_entry kafka_metas[] = {
 const KafkaOption kafka_option_table[] = {
 	{"topic", T, KAFKA_OPTION_STRING, NULL, 0, 0, NULL, true, TABLE_OPTION(topic)},
 	{"format", T, KAFKA_OPTION_ENUM, kafka_formats, 0, 0, "string", false, TABLE_OPTION(format)},
-	{"key_format", T, KAFKA_OPTION_ENUM, key_formats, 0, 0, NULL, false,
+	{"key_format", T, KAFKA_OPTION_ENUM, kafka_formats, 0, 0, NULL, false,
 	TABLE_OPTION(key_format)},
 	{"delivery", T, KAFKA_OPTION_ENUM, kafka_delivery_modes, 0, 0, NULL, false,
 	TABLE_OPTION(delivery)},
@@ -134,6 +134,8 @@ const KafkaOption kafka_option_table[] = {
 	{"force_null", C, KAFKA_OPTION_BOOL, NULL, 0, 0, "false", false, COLUMN_OPTION(force_null)},
 	{"force_not_null", C, KAFKA_OPTION_BOOL, NULL, 0, 0, "false", false,
 	COLUMN_OPTION(force_not_null)},
+	{"force_quote", C, KAFKA_OPTION_BOOL, NULL, 0, 0, "false", false, COLUMN_OPTION(force_quote)},
+	{"ignore_junk", C, KAFKA_OPTION_BOOL, NULL, 0, 0, "false", false, COLUMN_OPTION(ignore_junk)},
 	{NULL, 0, KAFKA_OPTION_STRING, NULL, 0, 0, NULL, false, 0}
 };
 
@@ -424,6 +426,23 @@ kafka_options_of_table(Oid relid, Oid userid)
 	return opts;
 }
 
+/* A column is one thing; only of the key may it be a part. */
+static void
+check_contradiction(const KafkaColumnOptions *column)
+{
+	int			parts = (column->path != NULL) + (column->json != NULL);
+	int			metas = (column->meta != KAFKA_META_NONE) + column->partition + column->offset +
+		column->junk + column->junk_error;
+
+	if (parts + metas > 1 && !(parts == 1 && metas == 1 && column->meta == KAFKA_META_KEY))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("options of the column contradict each other"),
+				 errhint("A column has one of \"meta\", \"path\", \"json\", \"partition\", "
+						 "\"offset\", \"junk\" and \"junk_error\"; \"path\" or \"json\" may stand "
+						 "beside meta \"key\".")));
+}
+
 KafkaColumnOptions *
 kafka_options_parse_column(List *defelems)
 {
@@ -441,13 +460,7 @@ kafka_options_parse_column(List *defelems)
 					 errmsg("invalid option \"%s\"", def->defname)));
 		store_option(column, option, defGetString(def));
 	}
-	if ((column->meta != KAFKA_META_NONE) + column->partition + column->offset + column->junk +
-		column->junk_error + (column->path != NULL) + (column->json != NULL) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("options of the column contradict each other"),
-				 errhint("A column has one of \"meta\", \"path\", \"json\", \"partition\", "
-						 "\"offset\", \"junk\" and \"junk_error\".")));
+	check_contradiction(column);
 	if (column->partition)
 		column->meta = KAFKA_META_PARTITION;
 	else if (column->offset)

@@ -43,7 +43,13 @@ typedef enum KafkaFormatId
 	KAFKA_FORMAT_STRING,
 	KAFKA_FORMAT_BYTES,
 	KAFKA_FORMAT_JSON,
-	KAFKA_FORMAT_CSV
+	KAFKA_FORMAT_CSV,
+	KAFKA_FORMAT_INTEGER,
+	KAFKA_FORMAT_SHORT,
+	KAFKA_FORMAT_LONG,
+	KAFKA_FORMAT_FLOAT,
+	KAFKA_FORMAT_DOUBLE,
+	KAFKA_FORMAT_UUID
 } KafkaFormatId;
 
 typedef enum KafkaPartitioner
@@ -142,6 +148,8 @@ typedef struct KafkaColumnOptions
 	bool		junk_error;
 	bool		force_null;
 	bool		force_not_null;
+	bool		force_quote;
+	bool		ignore_junk;	/* what cannot be decoded is NULL */
 } KafkaColumnOptions;
 
 /* One row of the table of the extension's own options. */
