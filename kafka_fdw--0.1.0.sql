@@ -153,6 +153,14 @@ AS 'MODULE_PATHNAME', 'kafka_watermarks' LANGUAGE C VOLATILE PARALLEL RESTRICTED
 COMMENT ON FUNCTION watermarks(text, name) IS
 'for each partition the first offset that is there, and the ends that read_uncommitted (high) and read_committed (last_stable) readers see; ends are exclusive';
 
+CREATE FUNCTION infer_columns(
+  topic text, format text DEFAULT 'auto', sample integer DEFAULT 100, server name DEFAULT NULL)
+RETURNS TABLE (attnum integer, column_name text, type text, options text, format text,
+               samples bigint, nulls bigint)
+AS 'MODULE_PATHNAME', 'kafka_infer_columns' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION infer_columns(text, text, integer, name) IS
+'the columns that IMPORT FOREIGN SCHEMA would give a table for the topic, inferred from its last messages';
+
 -- ---------------------------------------------------------------------------
 -- Care
 -- ---------------------------------------------------------------------------

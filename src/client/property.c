@@ -421,8 +421,10 @@ reject_unknown(const char *option, KafkaOptionPlace place)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				 errmsg("invalid option \"%s\"", option),
-				 errhint("It is an option of a %s.",
-						 elsewhere->places & KAFKA_ON_TABLE ? "foreign table" : "column")));
+				 errhint("It is an option of %s.",
+						 elsewhere->places & KAFKA_ON_TABLE ? "a foreign table" :
+						 elsewhere->places & KAFKA_ON_IMPORT ? "IMPORT FOREIGN SCHEMA" :
+						 "a column")));
 	if (strlen(option) <= 255)
 	{
 		for (const KafkaOption *own = kafka_option_table; own->name; own++)

@@ -407,6 +407,12 @@ kafka_topic_start_over(const KafkaOptions *opts)
  * Lists
  * ------------------------------------------------------------------------
  */
+bool
+kafka_topic_is_internal(const char *topic)
+{
+	return strncmp(topic, "__", 2) == 0;
+}
+
 static int
 compare_topics(const ListCell *a, const ListCell *b)
 {

@@ -82,6 +82,9 @@ extern void kafka_topic_offsets_at(const KafkaOptions *opts, const char *topic,
 								   const int64 *times_ms, const int32 *partitions, int n,
 								   int64 *offsets);
 
+/* True for a topic of Kafka's own, as __consumer_offsets: they begin so. */
+extern bool kafka_topic_is_internal(const char *topic);
+
 /* What kafka.check() tells of a cluster: brokers, topics, librdkafka's version; palloc'd. */
 extern char *kafka_cluster_describe(const KafkaOptions *opts);
 

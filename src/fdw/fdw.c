@@ -3,8 +3,9 @@
  * fdw.c
  *	  The foreign-data wrapper's handler.
  *
- * Layer 3.  Reading is planned in plan.c and executed in scan.c, writing in modify.c, options
- * are in validator.c and table_check.c.
+ * Layer 3.  Reading is planned in plan.c and executed in scan.c, writing is in modify.c,
+ * options are in validator.c and table_check.c, IMPORT FOREIGN SCHEMA is in import.c, ANALYZE
+ * in analyze.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,5 +45,8 @@ kafka_fdw_handler(PG_FUNCTION_ARGS)
 	routine->EndForeignInsert = kafkaEndForeignInsert;
 	routine->IsForeignRelUpdatable = kafkaIsForeignRelUpdatable;
 	routine->ExplainForeignModify = kafkaExplainForeignModify;
+
+	routine->ImportForeignSchema = kafkaImportForeignSchema;
+	routine->AnalyzeForeignTable = kafkaAnalyzeForeignTable;
 	PG_RETURN_POINTER(routine);
 }

@@ -58,4 +58,11 @@ extern void kafkaExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *
 									  List *fdw_private, int subplan_index,
 									  struct ExplainState *es);
 
+/* import.c */
+extern List *kafkaImportForeignSchema(ImportForeignSchemaStmt *stmt, Oid serverOid);
+
+/* analyze.c */
+extern bool kafkaAnalyzeForeignTable(Relation rel, AcquireSampleRowsFunc *func,
+									 BlockNumber *totalpages);
+
 #endif							/* KAFKA_FDW_H */

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "format/csv.h"
 #include "format/format.h"
 #include "ground/compat.h"
 #include "mb/pg_wchar.h"
@@ -26,24 +27,30 @@ typedef struct CsvState
 	const char *null;
 	int			last_needed;	/* fields behind it are not looked at, unless strict */
 	StringInfoData field;		/* reused */
+	const char *fault;			/* why the field could not be read, or NULL */
 } CsvState;
+
+static void
+init_state(CsvState *csv, const KafkaOptions *opts)
+{
+	csv->delimiter = opts->delimiter[0];
+	csv->quote = opts->quote[0];
+	csv->escape = opts->escape ? opts->escape[0] : csv->quote;
+	csv->null = opts->null;
+	initStringInfo(&csv->field);
+}
 
 static void *
 begin_csv(KafkaFieldSet *set)
 {
 	CsvState   *csv = palloc0(sizeof(CsvState));
-	const KafkaOptions *opts = set->opts;
 
+	init_state(csv, set->opts);
 	csv->set = set;
-	csv->delimiter = opts->delimiter[0];
-	csv->quote = opts->quote[0];
-	csv->escape = opts->escape ? opts->escape[0] : csv->quote;
-	csv->null = opts->null;
 	csv->last_needed = -1;
 	for (int i = 0; i < set->nfields; i++)
 		if (set->fields[i].needed)
 			csv->last_needed = i;
-	initStringInfo(&csv->field);
 	if (csv->delimiter == csv->quote || strchr(csv->null, csv->delimiter) ||
 		strchr(csv->null, csv->quote) || strpbrk(csv->null, "\r\n"))
 		ereport(ERROR,
@@ -71,7 +78,7 @@ throw_shape(const char *what, int fields, int expected)
 
 /*
  * Reads one field into csv->field, starting at *p; afterwards *p is at the delimiter or
- * the end.  Returns whether it was quoted anywhere.
+ * the end.  Returns whether it was quoted anywhere.  What is wrong is in csv->fault.
  */
 static bool
 read_field(CsvState *csv, const char **p, const char *end)
@@ -81,6 +88,7 @@ read_field(CsvState *csv, const char **p, const char *end)
 	const char *c = *p;
 
 	resetStringInfo(&csv->field);
+	csv->fault = NULL;
 	for (; c < end; c++)
 	{
 		if (in_quote && *c == csv->escape && c + 1 < end &&
@@ -94,14 +102,28 @@ read_field(CsvState *csv, const char **p, const char *end)
 		else if (!in_quote && *c == csv->delimiter)
 			break;
 		else if (!in_quote && (*c == '\n' || *c == '\r'))
-			throw_shape("message has more than one CSV record", 0, 0);
+		{
+			csv->fault = "message has more than one CSV record";
+			break;
+		}
 		else
 			appendStringInfoCharMacro(&csv->field, *c);
 	}
 	if (in_quote)
-		throw_shape("unterminated CSV quoted field", 0, 0);
+		csv->fault = "unterminated CSV quoted field";
 	*p = c;
 	return quoted;
+}
+
+/* The record without the one line end that may follow it. */
+static const char *
+record_end(const char *text, const char *end)
+{
+	if (end > text && end[-1] == '\n')
+		end--;
+	if (end > text && end[-1] == '\r')
+		end--;
+	return end;
 }
 
 static void
@@ -130,14 +152,13 @@ decode_csv(void *state, KafkaBytes bytes, Datum *values, bool *nulls)
 	bool		strict = csv->set->opts->strict;
 	int			count = 0;
 
-	if (end > text && end[-1] == '\n')
-		end--;
-	if (end > text && end[-1] == '\r')
-		end--;
+	end = record_end(text, end);
 	for (;;)
 	{
 		bool		quoted = read_field(csv, &p, end);
 
+		if (csv->fault)
+			throw_shape(csv->fault, 0, 0);
 		if (count < csv->set->nfields && csv->set->fields[count].needed)
 			store_field(csv, count, quoted, values, nulls);
 		count++;
@@ -150,6 +171,30 @@ decode_csv(void *state, KafkaBytes bytes, Datum *values, bool *nulls)
 	if (strict && count != csv->set->nfields)
 		throw_shape("CSV record does not have as many fields as the table has columns",
 					count, csv->set->nfields);
+}
+
+int
+kafka_csv_split(const KafkaOptions *opts, const char *text, KafkaCsvField field, void *arg)
+{
+	CsvState	csv = {0};
+	const char *end = record_end(text, text + strlen(text));
+	const char *p = text;
+	int			count = 0;
+
+	init_state(&csv, opts);
+	for (;; p++)
+	{
+		bool		quoted = read_field(&csv, &p, end);
+
+		if (csv.fault)
+			return -1;
+		if (field)
+			field(arg, count, !quoted && strcmp(csv.field.data, csv.null) == 0 ? NULL :
+				  csv.field.data);
+		count++;
+		if (p >= end)
+			return count;
+	}
 }
 
 /* ------------------------------------------------------------------------

@@ -86,11 +86,28 @@ const struct config_enum_entry kafka_metas[] = {
 	{NULL, 0, false}
 };
 
+const struct config_enum_entry kafka_import_formats[] = {
+	{"auto", KAFKA_FORMAT_UNSET, false},
+	{"string", KAFKA_FORMAT_STRING, false},
+	{"bytes", KAFKA_FORMAT_BYTES, false},
+	{"json", KAFKA_FORMAT_JSON, false},
+	{"csv", KAFKA_FORMAT_CSV, false},
+	{"integer", KAFKA_FORMAT_INTEGER, false},
+	{"short", KAFKA_FORMAT_SHORT, false},
+	{"long", KAFKA_FORMAT_LONG, false},
+	{"float", KAFKA_FORMAT_FLOAT, false},
+	{"double", KAFKA_FORMAT_DOUBLE, false},
+	{"uuid", KAFKA_FORMAT_UUID, false},
+	{NULL, 0, false}
+};
+
 #define TABLE_OPTION(field) offsetof(KafkaOptions, field)
 #define COLUMN_OPTION(field) offsetof(KafkaColumnOptions, field)
+#define IMPORT_OPTION(field) offsetof(KafkaImportOptions, field)
 #define T KAFKA_ON_TABLE
 #define S_T (KAFKA_ON_SERVER | KAFKA_ON_TABLE)
 #define C KAFKA_ON_COLUMN
+#define I KAFKA_ON_IMPORT
 
 const KafkaOption kafka_option_table[] = {
 	{"topic", T, KAFKA_OPTION_STRING, NULL, 0, 0, NULL, true, TABLE_OPTION(topic)},
@@ -123,6 +140,8 @@ const KafkaOption kafka_option_table[] = {
 	TABLE_OPTION(buffer_delay)},
 	{"num_partitions", T, KAFKA_OPTION_INT, NULL, 1, 1000000, "1", false,
 	TABLE_OPTION(num_partitions)},
+	{"analyze_bytes", S_T, KAFKA_OPTION_INT, NULL, 65536, 1073741824, "16777216", false,
+	TABLE_OPTION(analyze_bytes)},
 
 	{"meta", C, KAFKA_OPTION_ENUM, kafka_metas, 0, 0, NULL, false, COLUMN_OPTION(meta)},
 	{"path", C, KAFKA_OPTION_STRING, NULL, 0, 0, NULL, false, COLUMN_OPTION(path)},
@@ -136,12 +155,18 @@ const KafkaOption kafka_option_table[] = {
 	COLUMN_OPTION(force_not_null)},
 	{"force_quote", C, KAFKA_OPTION_BOOL, NULL, 0, 0, "false", false, COLUMN_OPTION(force_quote)},
 	{"ignore_junk", C, KAFKA_OPTION_BOOL, NULL, 0, 0, "false", false, COLUMN_OPTION(ignore_junk)},
+
+	{"sample", I, KAFKA_OPTION_INT, NULL, 0, 100000, "100", false, IMPORT_OPTION(sample)},
+	{"format", I, KAFKA_OPTION_ENUM, kafka_import_formats, 0, 0, "auto", false,
+	IMPORT_OPTION(format)},
+	{"metadata", I, KAFKA_OPTION_BOOL, NULL, 0, 0, "true", false, IMPORT_OPTION(metadata)},
 	{NULL, 0, KAFKA_OPTION_STRING, NULL, 0, 0, NULL, false, 0}
 };
 
 #undef T
 #undef S_T
 #undef C
+#undef I
 
 const KafkaOption *
 kafka_option_find(const char *name, int places)
@@ -476,4 +501,53 @@ KafkaColumnOptions *
 kafka_options_of_column(Oid relid, AttrNumber attnum)
 {
 	return kafka_options_parse_column(GetForeignColumnOptions(relid, attnum));
+}
+
+/* Names of all options of a place as "a", "b", for a HINT; palloc'd. */
+static char *
+option_names(KafkaOptionPlace place)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (const KafkaOption *option = kafka_option_table; option->name; option++)
+		if ((option->places & place) != 0)
+			appendStringInfo(&buf, "%s\"%s\"", buf.len ? ", " : "", option->name);
+	return buf.data;
+}
+
+KafkaImportOptions *
+kafka_options_parse_import(List *defelems)
+{
+	KafkaImportOptions *import = palloc0(sizeof(KafkaImportOptions));
+	ListCell   *lc;
+
+	store_defaults(import, KAFKA_ON_IMPORT);
+	foreach(lc, defelems)
+	{
+		DefElem    *def = (DefElem *) lfirst(lc);
+		const KafkaOption *option = kafka_option_find(def->defname, KAFKA_ON_IMPORT);
+
+		if (option == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("invalid option \"%s\" of IMPORT FOREIGN SCHEMA", def->defname),
+					 errhint("Its options are %s.", option_names(KAFKA_ON_IMPORT))));
+		store_option(import, option, defGetString(def));
+	}
+	return import;
+}
+
+KafkaOptions *
+kafka_options_with_property(const KafkaOptions *opts, const char *name, const char *value)
+{
+	KafkaOptions *copy = palloc(sizeof(KafkaOptions));
+	KafkaProperty *property = palloc0(sizeof(KafkaProperty));
+
+	*copy = *opts;
+	property->name = pstrdup(name);
+	property->value = pstrdup(value);
+	property->place = KAFKA_ON_SERVER;
+	copy->properties = lappend(list_copy(opts->properties), property);
+	return copy;
 }

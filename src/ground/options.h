@@ -25,7 +25,8 @@ typedef enum KafkaOptionPlace
 	KAFKA_ON_USER_MAPPING = 2,
 	KAFKA_ON_TABLE = 4,
 	KAFKA_ON_COLUMN = 8,
-	KAFKA_ON_WRAPPER = 16
+	KAFKA_ON_WRAPPER = 16,
+	KAFKA_ON_IMPORT = 32		/* IMPORT FOREIGN SCHEMA */
 } KafkaOptionPlace;
 
 typedef enum KafkaDeliveryMode
@@ -135,6 +136,7 @@ typedef struct KafkaOptions
 	int			batch_size;
 	int			buffer_delay;
 	int			num_partitions;
+	int			analyze_bytes;	/* of messages that ANALYZE reads, about */
 } KafkaOptions;
 
 typedef struct KafkaColumnOptions
@@ -151,6 +153,13 @@ typedef struct KafkaColumnOptions
 	bool		force_quote;
 	bool		ignore_junk;	/* what cannot be decoded is NULL */
 } KafkaColumnOptions;
+
+typedef struct KafkaImportOptions
+{
+	int			sample;			/* messages per topic */
+	int			format;			/* KafkaFormatId; UNSET: found out from the messages */
+	bool		metadata;		/* columns for key, partition, offset, timestamp, headers */
+} KafkaImportOptions;
 
 /* One row of the table of the extension's own options. */
 typedef enum KafkaOptionType
@@ -174,13 +183,14 @@ typedef struct KafkaOption
 				max;			/* INT */
 	const char *default_value;	/* NULL: none */
 	bool		required;
-	size_t		offset;			/* into KafkaOptions or KafkaColumnOptions */
+	size_t		offset;			/* into KafkaOptions, KafkaColumnOptions, KafkaImportOptions */
 } KafkaOption;
 
 extern const struct config_enum_entry kafka_delivery_modes[];
 extern const struct config_enum_entry kafka_partitioners[];
 extern const struct config_enum_entry kafka_formats[];
 extern const struct config_enum_entry kafka_metas[];
+extern const struct config_enum_entry kafka_import_formats[];
 
 /* The table, ended by a row without a name. */
 extern const KafkaOption kafka_option_table[];
@@ -221,5 +231,15 @@ extern KafkaColumnOptions *kafka_options_of_column(Oid relid, AttrNumber attnum)
 
 /* Column options from a list of DefElem; the older spellings are folded into `meta`. */
 extern KafkaColumnOptions *kafka_options_parse_column(List *defelems);
+
+/*
+ * Options of IMPORT FOREIGN SCHEMA from a list of DefElem, over the defaults (NIL: only
+ * those); raises HV00D/22023.
+ */
+extern KafkaImportOptions *kafka_options_parse_import(List *defelems);
+
+/* A copy with one librdkafka property more, which wins over those that are there. */
+extern KafkaOptions *kafka_options_with_property(const KafkaOptions *opts, const char *name,
+												 const char *value);
 
 #endif							/* KAFKA_OPTIONS_H */

@@ -330,8 +330,7 @@ kafka_list_topics(PG_FUNCTION_ARGS)
 		Datum		values[3] = {0};
 		bool		nulls[3] = {false};
 
-		/* Kafka's own topics, as __consumer_offsets, begin so */
-		if (!internal && strncmp(topic->name, "__", 2) == 0)
+		if (!internal && kafka_topic_is_internal(topic->name))
 			continue;
 		values[0] = CStringGetTextDatum(topic->name);
 		values[1] = Int32GetDatum(topic->npartitions);
@@ -339,21 +338,6 @@ kafka_list_topics(PG_FUNCTION_ARGS)
 		put_row(fcinfo, values, nulls);
 	}
 	return (Datum) 0;
-}
-
-/* The same server, read uncommitted: its end is the high watermark. */
-static KafkaOptions *
-uncommitted(const KafkaOptions *opts)
-{
-	KafkaOptions *copy = palloc(sizeof(KafkaOptions));
-	KafkaProperty *property = palloc0(sizeof(KafkaProperty));
-
-	*copy = *opts;
-	property->name = "isolation.level";
-	property->value = "read_uncommitted";
-	property->place = KAFKA_ON_SERVER;
-	copy->properties = lappend(list_copy(opts->properties), property);
-	return copy;
 }
 
 PG_FUNCTION_INFO_V1(kafka_watermarks);
@@ -364,27 +348,24 @@ kafka_watermarks(PG_FUNCTION_ARGS)
 {
 	KafkaOptions *opts = kafka_sql_server(fcinfo, 1);
 	char	   *topic = kafka_sql_text(fcinfo, 0, "topic");
-	int32		n = kafka_topic_partitions(opts, topic, false, false);
-	int32	   *partitions = palloc(sizeof(int32) * n);
-	int64	   *lows = palloc(sizeof(int64) * n);
-	int64	   *highs = palloc(sizeof(int64) * n);
-	int64	   *stables = palloc(sizeof(int64) * n);
+	KafkaBounds bounds;
+	int64	   *highs;
 
-	for (int32 i = 0; i < n; i++)
-		partitions[i] = i;
-	kafka_topic_offsets(opts, topic, KAFKA_OFFSET_LOW, partitions, n, lows);
-	kafka_topic_offsets(opts, topic, KAFKA_OFFSET_END, partitions, n, stables);
-	kafka_topic_offsets(uncommitted(opts), topic, KAFKA_OFFSET_END, partitions, n, highs);
+	kafka_topic_bounds(opts, topic, &bounds);
+	/* read uncommitted, the end is the high watermark */
+	opts = kafka_options_with_property(opts, "isolation.level", "read_uncommitted");
+	highs = palloc(sizeof(int64) * bounds.npartitions);
+	kafka_topic_offsets(opts, topic, KAFKA_OFFSET_END, NULL, bounds.npartitions, highs);
 	InitMaterializedSRF(fcinfo, 0);
-	for (int32 i = 0; i < n; i++)
+	for (int32 i = 0; i < bounds.npartitions; i++)
 	{
 		Datum		values[4] = {0};
 		bool		nulls[4] = {false};
 
 		values[0] = Int32GetDatum(i);
-		values[1] = Int64GetDatum(lows[i]);
+		values[1] = Int64GetDatum(bounds.lows[i]);
 		values[2] = Int64GetDatum(highs[i]);
-		values[3] = Int64GetDatum(stables[i]);
+		values[3] = Int64GetDatum(bounds.ends[i]);
 		put_row(fcinfo, values, nulls);
 	}
 	return (Datum) 0;

@@ -51,7 +51,8 @@ sub code_options
 		my ($name, $body) = ($1, $2);
 		$words{$name} = join ', ', map { "`$_`" } $body =~ /\{"(\w+)"/g;
 	}
-	my %bits = (S_T => [ 'Server', 'Foreign table' ], T => ['Foreign table'], C => ['Column']);
+	my %bits = (S_T => [ 'Server', 'Foreign table' ], T => ['Foreign table'], C => ['Column'],
+		I => ['IMPORT FOREIGN SCHEMA']);
 	my %kind = (STRING => 'text', CHAR => 'character', BOOL => 'boolean', ENCODING => 'encoding',
 		COST => 'number, not negative');
 	my ($table) = $code =~ /kafka_option_table\[\] = \{(.*?)\n\};/s;
@@ -79,7 +80,7 @@ cmp_ok(scalar keys %{ $options->{'Foreign table'} }, '>=', 10, 'the table of opt
 # What a default that is no literal looks like: those without one, and the empty text.
 my %DEFAULT = (delivery => 'setting `kafka_fdw.delivery`', escape => 'same as `quote`');
 
-for my $place ('Server', 'Foreign table', 'Column')
+for my $place ('Server', 'Foreign table', 'Column', 'IMPORT FOREIGN SCHEMA')
 {
 	my $documented = doc_table($manual, "## $place", 'option');
 	is(join(' ', sort keys %{$documented}), join(' ', sort keys %{ $options->{$place} }),
