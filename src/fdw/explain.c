@@ -126,6 +126,9 @@ kafkaExplainForeignScan(ForeignScanState *node, ExplainState *es)
 	ExplainPropertyText("Kafka Topic", scan->opts->topic, es);
 	ExplainPropertyText("Kafka Format", kafka_option_word(kafka_formats, scan->opts->format),
 						es);
+	if (scan->opts->key_format != KAFKA_FORMAT_UNSET)
+		ExplainPropertyText("Kafka Key Format",
+							kafka_option_word(kafka_formats, scan->opts->key_format), es);
 	explain_conditions(scan, es);
 	explain_order(scan, es);
 	if (!es->analyze)

@@ -71,7 +71,14 @@ SELECT offs, package, version FROM packages WHERE part = 2 AND offs BETWEEN 1000
 \timing off
 
 \echo
-\echo :b'7. Joined with an ordinary table':n
+\echo :b'7. The tail of the topic: only that is read':n
+\echo
+\timing on
+SELECT part, offs, package, ts FROM packages ORDER BY offs DESC, part LIMIT 3;
+\timing off
+
+\echo
+\echo :b'8. Joined with an ordinary table':n
 \echo
 CREATE TABLE section_name (section text PRIMARY KEY, meaning text);
 INSERT INTO section_name VALUES
@@ -83,7 +90,7 @@ SELECT s.meaning, count(*) AS packages, pg_size_pretty(sum(p.installed_size) * 1
   GROUP BY s.meaning ORDER BY packages DESC;
 
 \echo
-\echo :b'8. An order and its message, in one transaction':n
+\echo :b'9. An order and its message, in one transaction':n
 \echo
 CREATE TABLE orders (id int PRIMARY KEY, customer text, amount numeric);
 SELECT * FROM kafka.create_topic('orders', partitions => 1);
@@ -99,7 +106,7 @@ COMMIT;
 SELECT * FROM order_events;
 
 \echo
-\echo :b'9. Rolled back, neither the order nor the message has ever been':n
+\echo :b'10. Rolled back, neither the order nor the message has ever been':n
 \echo
 BEGIN;
 INSERT INTO orders VALUES (2, 'Grace', 99.00);
@@ -108,6 +115,14 @@ ROLLBACK;
 SELECT (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM order_events) AS messages;
 
 \echo
-\echo :b'10. Is all well between here and Kafka?':n
+\echo :b'11. Tables for all topics, with columns found in their messages':n
+\echo
+CREATE SCHEMA topics;
+IMPORT FOREIGN SCHEMA kafka FROM SERVER kafka INTO topics;
+\d topics.orders
+SELECT id, customer, amount, _key, _offset FROM topics.orders;
+
+\echo
+\echo :b'12. Is all well between here and Kafka?':n
 \echo
 SELECT * FROM kafka.check();
