@@ -13,6 +13,9 @@
 ## check           build, then run every test on a private PostgreSQL and Kafka
 ##                 (TESTS="reading_json specs/name t/001_stand.pl": only those)
 ## check-cassert   the same on an assert-enabled PostgreSQL 18, built once
+## bench           measure speed and memory on a private PostgreSQL and Kafka (some minutes;
+##                 BENCH="messages=100000 runs=3": quicker; see test/bench/run)
+## bench-callgrind count the instructions a row takes (valgrind)
 ## layers          check that no file includes upwards; print the sizes of functions
 ## demo            show the extension at work on this machine's package index
 ## psql            open psql on the demo's PostgreSQL and Kafka, which keep running
@@ -20,7 +23,7 @@
 ## stop            stop what psql and kafka left running
 ## help            this list
 
-STAND_GOALS = check check-cassert layers demo psql kafka stop help
+STAND_GOALS = check check-cassert bench bench-callgrind layers demo psql kafka stop help
 PG_CONFIG ?= pg_config
 
 .DEFAULT_GOAL = all
@@ -40,6 +43,12 @@ check:
 
 check-cassert:
 	@test/cassert $(TESTS)
+
+bench:
+	@test/bench/run $(BENCH)
+
+bench-callgrind:
+	@test/bench/run --callgrind $(BENCH)
 
 layers:
 	@test/layers

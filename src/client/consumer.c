@@ -79,6 +79,7 @@ struct KafkaConsumer
 	int			odd_ranges;		/* offsets that were missing, and then were not */
 	KafkaJob   *poke;			/* under way, or NULL */
 
+	bool		skips_headers;	/* nobody looks at them */
 	KafkaHeader *headers;		/* reused from message to message */
 	int			max_headers;
 	KafkaConsumerStats stats;
@@ -553,7 +554,10 @@ timestamp_type(rd_kafka_timestamp_type_t type)
 	return KAFKA_TIMESTAMP_NONE;
 }
 
-/* Parses headers only where there are some; the array is reused. */
+/*
+ * The array is reused.  librdkafka builds a list for each message that it is asked about, also
+ * for one without headers, and that costs as much as all else that is done for a message here.
+ */
 static void
 fill_headers(KafkaConsumer *consumer, const rd_kafka_message_t *rkm, KafkaMessage *msg)
 {
@@ -562,6 +566,8 @@ fill_headers(KafkaConsumer *consumer, const rd_kafka_message_t *rkm, KafkaMessag
 
 	msg->nheaders = 0;
 	msg->headers = NULL;
+	if (consumer->skips_headers)
+		return;
 	if (rd_kafka_message_headers(rkm, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return;
 	count = (int) rd_kafka_header_cnt(headers);
@@ -601,6 +607,12 @@ fill_message(KafkaConsumer *consumer, const rd_kafka_message_t *rkm, KafkaMessag
 	msg->value.data = rkm->payload;
 	msg->value.len = rkm->len;
 	fill_headers(consumer, rkm, msg);
+}
+
+void
+kafka_consumer_skip_headers(KafkaConsumer *consumer)
+{
+	consumer->skips_headers = true;
 }
 
 bool

@@ -53,6 +53,9 @@ extern KafkaConsumer *kafka_consumer_open(const KafkaOptions *opts, const char *
  */
 extern bool kafka_consumer_next(KafkaConsumer *consumer, KafkaMessage *msg);
 
+/* From now on messages come without their headers, which are costly to parse. */
+extern void kafka_consumer_skip_headers(KafkaConsumer *consumer);
+
 /* May be called early, and twice. */
 extern void kafka_consumer_close(KafkaConsumer *consumer);
 

@@ -139,6 +139,8 @@ kafka_scan_open(KafkaScan *scan, const KafkaRange *ranges, int nranges)
 	if (scan->limit > 0 && scan->ordered == NULL)
 		count = Min(count, scan->limit);
 	scan->consumer = kafka_consumer_open(scan->opts, scan->opts->topic, ranges, nranges, count);
+	if (!kafka_row_needs_headers(scan->reader))
+		kafka_consumer_skip_headers(scan->consumer);
 	MemoryContextSwitchTo(old);
 }
 

@@ -25,10 +25,20 @@ typedef struct CsvState
 	char		quote;
 	char		escape;
 	const char *null;
+	int			null_len;
 	int			last_needed;	/* fields behind it are not looked at, unless strict */
+	bool		special[256];	/* by byte: ends an unquoted field, or begins quotes */
 	StringInfoData field;		/* reused */
 	const char *fault;			/* why the field could not be read, or NULL */
 } CsvState;
+
+/* A field's text: in the message itself, or in CsvState.field if it has quotes. */
+typedef struct CsvField
+{
+	const char *data;
+	int			len;
+	bool		quoted;			/* anywhere */
+} CsvField;
 
 static void
 init_state(CsvState *csv, const KafkaOptions *opts)
@@ -37,6 +47,10 @@ init_state(CsvState *csv, const KafkaOptions *opts)
 	csv->quote = opts->quote[0];
 	csv->escape = opts->escape ? opts->escape[0] : csv->quote;
 	csv->null = opts->null;
+	csv->null_len = (int) strlen(csv->null);
+	csv->special[(unsigned char) csv->delimiter] = true;
+	csv->special[(unsigned char) csv->quote] = true;
+	csv->special['\n'] = csv->special['\r'] = true;
 	initStringInfo(&csv->field);
 }
 
@@ -77,28 +91,24 @@ throw_shape(const char *what, int fields, int expected)
 }
 
 /*
- * Reads one field into csv->field, starting at *p; afterwards *p is at the delimiter or
- * the end.  Returns whether it was quoted anywhere.  What is wrong is in csv->fault.
+ * Reads a field that has quotes; field is what was read of it before the first one.  What is
+ * wrong is in csv->fault.
  */
-static bool
-read_field(CsvState *csv, const char **p, const char *end)
+static void
+read_quoted_field(CsvState *csv, const char **p, const char *end, CsvField *field)
 {
 	bool		in_quote = false;
-	bool		quoted = false;
 	const char *c = *p;
 
 	resetStringInfo(&csv->field);
-	csv->fault = NULL;
+	appendBinaryStringInfo(&csv->field, field->data, field->len);
 	for (; c < end; c++)
 	{
 		if (in_quote && *c == csv->escape && c + 1 < end &&
 			(c[1] == csv->quote || c[1] == csv->escape))
 			appendStringInfoCharMacro(&csv->field, *++c);
 		else if (*c == csv->quote)
-		{
 			in_quote = !in_quote;
-			quoted = true;
-		}
 		else if (!in_quote && *c == csv->delimiter)
 			break;
 		else if (!in_quote && (*c == '\n' || *c == '\r'))
@@ -112,7 +122,27 @@ read_field(CsvState *csv, const char **p, const char *end)
 	if (in_quote)
 		csv->fault = "unterminated CSV quoted field";
 	*p = c;
-	return quoted;
+	field->data = csv->field.data;
+	field->len = csv->field.len;
+	field->quoted = true;
+}
+
+/* Reads the field that starts at *p; afterwards *p is at the delimiter or the end. */
+static void
+read_field(CsvState *csv, const char **p, const char *end, CsvField *field)
+{
+	const char *c = *p;
+
+	csv->fault = NULL;
+	while (c < end && !csv->special[(unsigned char) *c])
+		c++;
+	field->data = *p;
+	field->len = (int) (c - *p);
+	field->quoted = false;
+	*p = c;
+	if (c == end || *c == csv->delimiter)
+		return;
+	read_quoted_field(csv, p, end, field);
 }
 
 /* The record without the one line end that may follow it. */
@@ -126,19 +156,25 @@ record_end(const char *text, const char *end)
 	return end;
 }
 
+static bool
+is_null_string(const CsvState *csv, const CsvField *text)
+{
+	return text->len == csv->null_len && memcmp(text->data, csv->null, text->len) == 0;
+}
+
 static void
-store_field(CsvState *csv, int i, bool quoted, Datum *values, bool *nulls)
+store_field(CsvState *csv, int i, const CsvField *text, Datum *values, bool *nulls)
 {
 	KafkaField *field = &csv->set->fields[i];
-	bool		is_null = strcmp(csv->field.data, csv->null) == 0;
+	bool		is_null = is_null_string(csv, text);
 
 	if (field->options->force_null)
 		;						/* also a quoted null string is NULL */
-	else if (quoted || field->options->force_not_null)
+	else if (text->quoted || field->options->force_not_null)
 		is_null = false;
 	if (is_null)
 		return;
-	values[i] = kafka_field_input(csv->set, field, csv->field.data);
+	values[i] = kafka_field_input_bytes(csv->set, field, text->data, text->len);
 	nulls[i] = false;
 }
 
@@ -155,12 +191,13 @@ decode_csv(void *state, KafkaBytes bytes, Datum *values, bool *nulls)
 	end = record_end(text, end);
 	for (;;)
 	{
-		bool		quoted = read_field(csv, &p, end);
+		CsvField	field;
 
+		read_field(csv, &p, end, &field);
 		if (csv->fault)
 			throw_shape(csv->fault, 0, 0);
 		if (count < csv->set->nfields && csv->set->fields[count].needed)
-			store_field(csv, count, quoted, values, nulls);
+			store_field(csv, count, &field, values, nulls);
 		count++;
 		if (p >= end)
 			break;
@@ -184,13 +221,14 @@ kafka_csv_split(const KafkaOptions *opts, const char *text, KafkaCsvField field,
 	init_state(&csv, opts);
 	for (;; p++)
 	{
-		bool		quoted = read_field(&csv, &p, end);
+		CsvField	found;
 
+		read_field(&csv, &p, end, &found);
 		if (csv.fault)
 			return -1;
 		if (field)
-			field(arg, count, !quoted && strcmp(csv.field.data, csv.null) == 0 ? NULL :
-				  csv.field.data);
+			field(arg, count, !found.quoted && is_null_string(&csv, &found) ? NULL :
+				  pnstrdup(found.data, found.len));
 		count++;
 		if (p >= end)
 			return count;

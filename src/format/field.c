@@ -39,6 +39,7 @@ kafka_field_add(KafkaFieldSet *set, Form_pg_attribute attr, KafkaColumnOptions *
 	field->needed = needed;
 	getTypeInputInfo(attr->atttypid, &function, &field->ioparam);
 	fmgr_info(function, &field->input);
+	field->direct = kafka_direct_input(attr->atttypid, attr->atttypmod);
 	getTypeOutputInfo(attr->atttypid, &function, &is_varlena);
 	fmgr_info(function, &field->output);
 }

@@ -19,6 +19,12 @@
 #include "ground/options.h"
 #include "lib/stringinfo.h"
 
+/*
+ * Reads a value from text that need not be terminated; false if the type's input function
+ * has to decide.  Never raises but for want of memory.
+ */
+typedef bool (*KafkaDirectInput) (const char *text, int len, Datum *value);
+
 /* A column that is a part of the value or the key. */
 typedef struct KafkaField
 {
@@ -33,6 +39,7 @@ typedef struct KafkaField
 	Oid			ioparam;
 	FmgrInfo	output;
 	void	   *domain;			/* domain_check()'s cache */
+	KafkaDirectInput direct;	/* NULL: always through input */
 } KafkaField;
 
 typedef struct KafkaFieldSet
@@ -121,5 +128,15 @@ extern void kafka_field_check_single(const KafkaFieldSet *set);
 extern KAFKA_NORETURN void kafka_field_reject_type(const KafkaFieldSet *set,
 												   const KafkaField *field,
 												   const char *expected);
+
+/*
+ * The same from text that need not be terminated, but must be valid in the database's
+ * encoding and hold no NUL.  Common types are read in place (direct.c).
+ */
+extern Datum kafka_field_input_bytes(KafkaFieldSet *set, KafkaField *field, const char *text,
+									 int len);
+
+/* The short way into a type with that typmod, or NULL. */
+extern KafkaDirectInput kafka_direct_input(Oid type, int32 typmod);
 
 #endif							/* KAFKA_FORMAT_H */

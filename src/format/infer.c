@@ -371,7 +371,7 @@ is_too_deep(const char *json)
 static bool
 parse(char *json, JsonSemAction *actions)
 {
-	JsonLexContext *lex = KAFKA_JSON_LEXER(json, (int) strlen(json));
+	JsonLexContext *lex = KAFKA_JSON_LEXER(json, (int) strlen(json), true);
 	bool		result = pg_parse_json(lex, actions) == JSON_SUCCESS;
 
 	KAFKA_JSON_LEXER_FREE(lex);

@@ -9,6 +9,9 @@
  * the last one wins, and what no column asks for is never converted.  Numbers are the
  * document's own digits: nothing passes through floating point.
  *
+ * A document without a backslash has no escapes, so its strings and names are used where
+ * they stand ("plain"), and the parser is spared making a copy of each of them.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -34,7 +37,7 @@ typedef struct FoundValue
 	const char *start;			/* NULL: not in the document */
 	int			len;
 	JsonTokenType token;		/* what it begins with */
-	char	   *string;			/* a string's text without quotes and escapes */
+	char	   *string;			/* a string's text without quotes and escapes; NULL if plain */
 } FoundValue;
 
 /* One level of nesting that the parser is in. */
@@ -62,8 +65,11 @@ typedef struct JsonDecoder
 	KafkaJsonNode *root;
 	KafkaJsonStrict *strict;	/* NULL: other members may stand in the document */
 	FoundValue *found;			/* by field */
-	ComplexType **complex;		/* by field; NULL: plain */
+	ComplexType **complex;		/* by field; NULL: neither array nor composite */
+	bool	   *is_json;		/* by field: its type is json or jsonb, or a domain over it */
 	JsonSemAction actions;
+	JsonSemAction plain_actions;	/* without on_scalar: the parser need not copy it */
+	bool		plain;			/* the document has no escapes */
 	JsonLexContext *lex;
 	Level	   *levels;
 	int			max_levels;
@@ -159,13 +165,34 @@ on_end(void *state)
 	KAFKA_JSON_RETURN_OK;
 }
 
+/*
+ * The member whose value begins, in a plain document.  The parser stands behind the colon
+ * and gives no name; it is what is between the two quotes before the colon.
+ */
+static KafkaJsonNode *
+plain_member(JsonDecoder *decoder, KafkaJsonNode *node)
+{
+	const char *end = decoder->lex->prev_token_terminator;
+	const char *start;
+
+	while (*--end != '"')
+		;
+	start = end;
+	while (start[-1] != '"')
+		start--;
+	return kafka_json_member(node, start, (int) (end - start));
+}
+
 static KafkaJsonResult
 on_field_start(void *state, char *name, bool isnull)
 {
 	JsonDecoder *decoder = (JsonDecoder *) state;
-	Level	   *level = &decoder->levels[decoder->depth];
+	KafkaJsonNode *node = decoder->levels[decoder->depth].node;
 
-	begin_value(decoder, level->node ? kafka_json_member(level->node, name) : NULL);
+	if (node)
+		node = decoder->plain ? plain_member(decoder, node) :
+			kafka_json_member(node, name, (int) strlen(name));
+	begin_value(decoder, node);
 	KAFKA_JSON_RETURN_OK;
 }
 
@@ -287,9 +314,13 @@ kafka_json_begin_decode(KafkaFieldSet *set)
 		decoder->wants_members |= child->name != NULL;
 	decoder->found = palloc0(sizeof(FoundValue) * Max(set->nfields, 1));
 	decoder->complex = palloc0(sizeof(ComplexType *) * Max(set->nfields, 1));
+	decoder->is_json = palloc0(sizeof(bool) * Max(set->nfields, 1));
 	for (int i = 0; i < set->nfields; i++)
+	{
+		decoder->is_json[i] = kafka_is_json_type(getBaseType(set->fields[i].type));
 		if (set->fields[i].needed && is_complex(set->fields[i].type))
 			decoder->complex[i] = make_complex(&set->fields[i]);
+	}
 	decoder->max_levels = 16;
 	decoder->levels = palloc0(sizeof(Level) * decoder->max_levels);
 	decoder->actions.semstate = decoder;
@@ -301,8 +332,21 @@ kafka_json_begin_decode(KafkaFieldSet *set)
 	decoder->actions.object_field_end = on_field_end;
 	decoder->actions.array_element_start = on_element_start;
 	decoder->actions.array_element_end = on_element_end;
+	decoder->plain_actions = decoder->actions;
 	decoder->actions.scalar = on_scalar;
 	return decoder;
+}
+
+/* What the document itself is, for a column with path '$'. */
+static void
+find_document(JsonDecoder *decoder, const char *json, int len)
+{
+	FoundValue *found = &decoder->found[decoder->root->field];
+
+	found->start = json;
+	found->len = len;
+	found->token = decoder->levels[0].token;
+	found->string = decoder->levels[0].string;
 }
 
 static void
@@ -315,18 +359,13 @@ parse_document(JsonDecoder *decoder, char *json, int len)
 	decoder->levels[0].string = NULL;
 	decoder->levels[0].start = json;
 	decoder->levels[0].token = JSON_TOKEN_OBJECT_START;
-	decoder->lex = KAFKA_JSON_LEXER(json, len);
-	pg_parse_json_or_ereport(decoder->lex, &decoder->actions);
-	/* the document itself, for a column with path '$' */
+	/* a column for the document wants to know what kind of scalar it is, if it is one */
+	decoder->plain = decoder->root->field < 0 && memchr(json, '\\', len) == NULL;
+	decoder->lex = KAFKA_JSON_LEXER(json, len, !decoder->plain);
+	pg_parse_json_or_ereport(decoder->lex,
+							 decoder->plain ? &decoder->plain_actions : &decoder->actions);
 	if (decoder->root->field >= 0)
-	{
-		FoundValue *found = &decoder->found[decoder->root->field];
-
-		found->start = json;
-		found->len = len;
-		found->token = decoder->levels[0].token;
-		found->string = decoder->levels[0].string;
-	}
+		find_document(decoder, json, len);
 	KAFKA_JSON_LEXER_FREE(decoder->lex);
 }
 
@@ -338,12 +377,15 @@ convert_value(JsonDecoder *decoder, int i, bool *isnull)
 	Datum		value;
 
 	*isnull = false;
-	if (kafka_is_json_type(getBaseType(field->type)))
-		return kafka_field_input(decoder->set, field, pnstrdup(found->start, found->len));
+	if (decoder->is_json[i])
+		return kafka_field_input_bytes(decoder->set, field, found->start, found->len);
 	if (found->token == JSON_TOKEN_STRING)
-		return kafka_field_input(decoder->set, field, found->string);
+		return decoder->plain ?
+			kafka_field_input_bytes(decoder->set, field, found->start + 1, found->len - 2) :
+			kafka_field_input_bytes(decoder->set, field, found->string,
+									(int) strlen(found->string));
 	if (decoder->complex[i] == NULL)
-		return kafka_field_input(decoder->set, field, pnstrdup(found->start, found->len));
+		return kafka_field_input_bytes(decoder->set, field, found->start, found->len);
 	decoder->set->current = field;
 	value = decode_complex(decoder->complex[i], found, isnull);
 	decoder->set->current = NULL;

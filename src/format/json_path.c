@@ -26,6 +26,7 @@ add_child(KafkaJsonNode *parent, const char *name, int index)
 			return *link;
 	node = palloc0(sizeof(KafkaJsonNode));
 	node->name = name ? pstrdup(name) : NULL;
+	node->name_len = name ? (int) strlen(name) : 0;
 	node->index = index;
 	node->field = -1;
 	*link = node;
@@ -155,24 +156,23 @@ kafka_json_tree(KafkaFieldSet *set, bool only_needed)
 	return root;
 }
 
+static bool
+has_name(const KafkaJsonNode *node, const char *name, int len)
+{
+	return node->name && node->name_len == len && memcmp(node->name, name, len) == 0;
+}
+
 KafkaJsonNode *
-kafka_json_member(KafkaJsonNode *node, const char *name)
+kafka_json_member(KafkaJsonNode *node, const char *name, int len)
 {
 	KafkaJsonNode *child = node->hint;
 
-	if (child && child->name && strcmp(child->name, name) == 0)
-	{
+	if (child == NULL || !has_name(child, name, len))
+		for (child = node->children; child && !has_name(child, name, len);)
+			child = child->next;
+	if (child)
 		node->hint = child->next ? child->next : node->children;
-		return child;
-	}
-	for (child = node->children; child; child = child->next)
-	{
-		if (child->name == NULL || strcmp(child->name, name) != 0)
-			continue;
-		node->hint = child->next ? child->next : node->children;
-		return child;
-	}
-	return NULL;
+	return child;
 }
 
 KafkaJsonNode *

@@ -18,6 +18,7 @@ typedef struct KafkaJsonNode KafkaJsonNode;
 struct KafkaJsonNode
 {
 	char	   *name;			/* member name in the database's encoding; NULL: by index */
+	int			name_len;
 	int			index;			/* array element */
 	int			field;			/* in the field set; -1: only on the way to others */
 	KafkaJsonNode *children;	/* in the order of the columns */
@@ -32,8 +33,8 @@ struct KafkaJsonNode
  */
 extern KafkaJsonNode *kafka_json_tree(KafkaFieldSet *set, bool only_needed);
 
-/* The child for a member name or an array element, or NULL. */
-extern KafkaJsonNode *kafka_json_member(KafkaJsonNode *node, const char *name);
+/* The child for a member name (which need not be terminated) or an array element, or NULL. */
+extern KafkaJsonNode *kafka_json_member(KafkaJsonNode *node, const char *name, int len);
 extern KafkaJsonNode *kafka_json_element(KafkaJsonNode *node, int index);
 
 /* Raises 22023 unless the text is a path; for the validator. */

@@ -155,7 +155,7 @@ on_field_start(void *state, char *name, bool isnull)
 	level->member = NULL;
 	if (level->node == NULL)
 		KAFKA_JSON_RETURN_OK;
-	level->member = kafka_json_member((KafkaJsonNode *) level->node, name);
+	level->member = kafka_json_member((KafkaJsonNode *) level->node, name, (int) strlen(name));
 	if (level->member == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
@@ -184,7 +184,7 @@ kafka_json_strict_check(KafkaJsonStrict *strict, char *json, int len)
 		.object_field_start = on_field_start,
 		.scalar = on_scalar
 	};
-	JsonLexContext *lex = KAFKA_JSON_LEXER(json, len);
+	JsonLexContext *lex = KAFKA_JSON_LEXER(json, len, true);
 
 	strict->depth = 0;
 	strict->levels[0].member = strict->root;

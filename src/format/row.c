@@ -234,6 +234,15 @@ kafka_row_reader(Relation rel, const KafkaOptions *opts, Bitmapset *needed)
 	return reader;
 }
 
+bool
+kafka_row_needs_headers(const KafkaRowReader *reader)
+{
+	for (int i = 0; i < reader->columns.nmetas; i++)
+		if (reader->columns.metas[i].meta == KAFKA_META_HEADERS)
+			return true;
+	return false;
+}
+
 static void
 error_context(void *arg)
 {
@@ -589,11 +598,9 @@ judge(KafkaRowReader *reader, ErrorData *error)
 static bool
 fill_row_or_judge(KafkaRowReader *reader)
 {
-	bool		catches = reader->catches || reader->some_ignore;
 	ErrorData  *error;
 
-	if (!catches ||
-		(!reader->any_needed && !reader->key_needed && reader->columns.nmetas == 0))
+	if (!reader->catches && !reader->some_ignore)
 	{
 		fill_row(reader);
 		return true;
@@ -608,6 +615,10 @@ kafka_row_read(KafkaRowReader *reader, const KafkaMessage *msg, Datum *values, b
 	ErrorContextCallback callback = {.callback = error_context, .arg = reader};
 	bool		kept;
 
+	memset(nulls, true, sizeof(bool) * reader->columns.natts);
+	/* a count(*): nothing to be decoded, so nothing that can fail */
+	if (!reader->any_needed && !reader->key_needed && reader->columns.nmetas == 0)
+		return true;
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
 	reader->msg = msg;
@@ -618,7 +629,6 @@ kafka_row_read(KafkaRowReader *reader, const KafkaMessage *msg, Datum *values, b
 	reader->in_key = false;
 	reader->columns.set.current = NULL;
 	reader->columns.key.current = NULL;
-	memset(nulls, true, sizeof(bool) * reader->columns.natts);
 	kept = fill_row_or_judge(reader);
 	for (int i = 0; kept && i < reader->columns.nmetas; i++)
 		if (is_junk(&reader->columns.metas[i]))

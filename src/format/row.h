@@ -51,6 +51,9 @@ extern KafkaRowReader *kafka_row_reader(Relation rel, const KafkaOptions *opts,
 extern bool kafka_row_read(KafkaRowReader *reader, const KafkaMessage *msg,
 						   Datum *values, bool *nulls);
 
+/* False if no row needs the messages' headers: they may then be left out. */
+extern bool kafka_row_needs_headers(const KafkaRowReader *reader);
+
 extern KafkaRowWriter *kafka_row_writer(Relation rel, const KafkaOptions *opts);
 
 /*

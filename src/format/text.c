@@ -109,8 +109,10 @@ decode_string(void *state, KafkaBytes bytes, Datum *values, bool *nulls)
 	if (set->nfields == 0 || !set->fields[0].needed)
 		return;
 	set->current = &set->fields[0];
-	text = kafka_text_decode(bytes, set->encoding);
-	values[0] = kafka_field_input(set, &set->fields[0], text);
+	text = pg_any_to_server(bytes.data, (int) bytes.len, set->encoding);
+	values[0] = kafka_field_input_bytes(set, &set->fields[0], text,
+										text == bytes.data ? (int) bytes.len : (int) strlen(text));
+	set->current = NULL;
 	nulls[0] = false;
 }
 

@@ -152,11 +152,12 @@ typedef void KafkaJsonResult;
 #endif
 
 #if PG_VERSION_NUM >= 170000
-#define KAFKA_JSON_LEXER(json, len) \
-	makeJsonLexContextCstringLen(NULL, (json), (len), GetDatabaseEncoding(), true)
+#define KAFKA_JSON_LEXER(json, len, escapes) \
+	makeJsonLexContextCstringLen(NULL, (json), (len), GetDatabaseEncoding(), (escapes))
 #define KAFKA_JSON_LEXER_FREE(lex) freeJsonLexContext(lex)
 #else
-#define KAFKA_JSON_LEXER(json, len) makeJsonLexContextCstringLen((json), (len), GetDatabaseEncoding(), true)
+#define KAFKA_JSON_LEXER(json, len, escapes) \
+	makeJsonLexContextCstringLen((json), (len), GetDatabaseEncoding(), (escapes))
 #define KAFKA_JSON_LEXER_FREE(lex) ((void) (lex))
 #endif
 
