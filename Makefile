@@ -13,6 +13,10 @@
 ## check           build, then run every test on a private PostgreSQL and Kafka
 ##                 (TESTS="reading_json specs/name t/001_stand.pl": only those)
 ## check-cassert   the same on an assert-enabled PostgreSQL 18, built once
+## check-sanitize  the same with the address and undefined behaviour sanitizers
+##                 (LEAKS=1: and the leak sanitizer)
+## check-versions  regression tests and isolation specs on every PostgreSQL and librdkafka
+##                 that Debian has (VERSIONS="here trixie testing /path/to/pg_config")
 ## layers          check that no file includes upwards; print the sizes of functions
 ## demo            show the extension at work on this machine's package index
 ## psql            open psql on the demo's PostgreSQL and Kafka, which keep running
@@ -20,7 +24,7 @@
 ## stop            stop what psql and kafka left running
 ## help            this list
 
-STAND_GOALS = check check-cassert layers demo psql kafka stop help
+STAND_GOALS = check check-cassert check-sanitize check-versions layers demo psql kafka stop help
 PG_CONFIG ?= pg_config
 
 .DEFAULT_GOAL = all
@@ -33,13 +37,19 @@ ifeq (,$(filter-out $(STAND_GOALS),$(or $(MAKECMDGOALS),all)))
 ifneq (,$(filter command line environment,$(origin PG_CONFIG)))
 export PG_CONFIG
 endif
-export INSTANCE
+export INSTANCE LEAKS VERSIONS
 
 check:
 	@test/check $(TESTS)
 
 check-cassert:
 	@test/cassert $(TESTS)
+
+check-sanitize:
+	@test/sanitize $(TESTS)
+
+check-versions:
+	@test/versions $(TESTS)
 
 layers:
 	@test/layers
