@@ -13,6 +13,10 @@
 ## check           build, then run every test on a private PostgreSQL and Kafka
 ##                 (TESTS="reading_json specs/name t/001_stand.pl": only those)
 ## check-cassert   the same on an assert-enabled PostgreSQL 18, built once
+## check-sanitize  the same with the address and undefined behaviour sanitizers
+##                 (LEAKS=1: and the leak sanitizer)
+## check-versions  regression tests and isolation specs on every PostgreSQL and librdkafka
+##                 that Debian has (VERSIONS="here trixie testing /path/to/pg_config")
 ## bench           measure speed and memory on a private PostgreSQL and Kafka (some minutes;
 ##                 BENCH="messages=100000 runs=3": quicker; see test/bench/run)
 ## bench-callgrind count the instructions a row takes (valgrind)
@@ -23,7 +27,8 @@
 ## stop            stop what psql and kafka left running
 ## help            this list
 
-STAND_GOALS = check check-cassert bench bench-callgrind layers demo psql kafka stop help
+STAND_GOALS = check check-cassert check-sanitize check-versions bench bench-callgrind layers \
+	demo psql kafka stop help
 PG_CONFIG ?= pg_config
 
 .DEFAULT_GOAL = all
@@ -36,7 +41,7 @@ ifeq (,$(filter-out $(STAND_GOALS),$(or $(MAKECMDGOALS),all)))
 ifneq (,$(filter command line environment,$(origin PG_CONFIG)))
 export PG_CONFIG
 endif
-export INSTANCE
+export INSTANCE LEAKS VERSIONS
 
 check:
 	@test/check $(TESTS)
@@ -49,6 +54,12 @@ bench:
 
 bench-callgrind:
 	@test/bench/run --callgrind $(BENCH)
+
+check-sanitize:
+	@test/sanitize $(TESTS)
+
+check-versions:
+	@test/versions $(TESTS)
 
 layers:
 	@test/layers

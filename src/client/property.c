@@ -624,7 +624,7 @@ put_defaults(List **settings, KafkaRole role)
 			break;
 		case KAFKA_ROLE_PICKER:
 			put_setting(settings, "fetch.message.max.bytes", "65536");
-			/* FALLTHROUGH */
+			KAFKA_FALLTHROUGH;
 		case KAFKA_ROLE_CONSUMER:
 			/* a scan ends by position: a long poll at the end would only delay the next one */
 			put_setting(settings, "fetch.wait.max.ms", "1");
@@ -637,7 +637,7 @@ put_defaults(List **settings, KafkaRole role)
 			snprintf(timeout, sizeof(timeout), "%d",
 					 Min(Max(60000, kafka_setting_commit_timeout * 2), 900000));
 			put_setting(settings, "transaction.timeout.ms", timeout);
-			/* FALLTHROUGH */
+			KAFKA_FALLTHROUGH;
 		case KAFKA_ROLE_PRODUCER:
 			/* message.timeout.ms stays long: the limit on waiting is on lack of progress */
 			put_setting(settings, "enable.idempotence", "true");

@@ -42,6 +42,9 @@
 /* 18 renamed PostgreSQL's own macro; both supported compilers know this one. */
 #define KAFKA_NORETURN __attribute__((noreturn))
 
+/* 19 compiles with -Wimplicit-fallthrough=5, for which a comment is not enough. */
+#define KAFKA_FALLTHROUGH __attribute__((fallthrough))
+
 /* 18 brought virtual generated columns; they are computed by the planner's expansion. */
 #if PG_VERSION_NUM >= 180000
 #define KAFKA_IS_VIRTUAL(attr) ((attr)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)

@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
+#include "utils/tuplestore.h"
 
 static void
 put_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)

@@ -104,6 +104,15 @@ need_command() {
 
 can_install() { LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep 'Candidate: [^(]' >/dev/null; }
 
+# The Debian mirror that this machine's apt uses, if it uses one.
+debian_mirror() {
+    local mirror
+    # shellcheck disable=SC2016 # apt-get expands these
+    mirror=$(apt-get indextargets --format '$(ORIGIN)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+        sed -n '/security/d; s/^Debian|//p' | sort -u | head -n 1)
+    [[ -n $mirror ]] && printf '%s\n' "$mirror"
+}
+
 # The user a private PostgreSQL (and all else) runs as when root called us: the one
 # Debian's package made, else one of our own.
 unprivileged_user() {

@@ -39,7 +39,8 @@ find_pg_config() {
     return 1
 }
 
-# Everything that a build and a run need, installed where missing.
+# Everything that a build and a run need, installed where missing; IPC::Run, which only
+# TAP tests use, not where NO_TAP is set.
 need_postgres() {
     local missing=() library libraries major
     find_pg_config || missing+=(postgresql)
@@ -52,7 +53,7 @@ need_postgres() {
         pkg-config --exists "$library" 2>/dev/null || missing+=("lib$library-dev")
     done
     perl -MTest::More -e 1 2>/dev/null || missing+=(perl)
-    perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
+    [[ -n ${NO_TAP:-} ]] || perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
     if ((${#missing[@]})) && [[ ${missing[0]} == postgresql ]]; then
         need_lists postgresql-server-dev
         major=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -n 1)
