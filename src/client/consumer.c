@@ -14,7 +14,7 @@
  * that was made anew is noticed by its offsets only: librdkafka before 2.3 shows no topic id.
  *
  * Before 2.2 librdkafka stops fetching for up to a second whenever its queue is full; poke()
- * wakes it when the queue has emptied by half.
+ * wakes it when the queue has emptied by half, and when nothing comes at first.
  *
  * Every rd_kafka_message_t is freed before the handle is given back, on all paths:
  * librdkafka waits for ever for one that is not.
@@ -41,6 +41,8 @@
 #define START_OVER_DOUBTS 3
 /* A queue that never was longer than this was never full. */
 #define SHORT_QUEUE 1000
+/* Silence after which a librdkafka that sleeps on full queues is woken. */
+#define SHORT_SLICE_MS 5
 /* A consumer that is to read no more than this fetches little at a time. */
 #define PICKED_MESSAGES 500
 /* A gap between two ranges that is cheaper to read through than to jump over. */
@@ -431,43 +433,6 @@ take_batch(KafkaConsumer *consumer, int timeout_ms, int max)
 	return (int) n;
 }
 
-static void
-wait_for_batch(KafkaConsumer *consumer)
-{
-	KafkaPlace	place = {.doing = "could not read from Kafka", .topic = consumer->topic};
-	KafkaWait	wait;
-	instr_time	begin;
-	instr_time	end;
-	int			doubts = 0;
-
-	INSTR_TIME_SET_CURRENT(begin);
-	/* no limit of its own: check_reachable has one, and a slow broker is waited for */
-	kafka_wait_start(&wait, consumer->handle, &place, INT_MAX, "kafka_fdw.connect_timeout");
-	for (;;)
-	{
-		/* with a time-out this call waits for a full array: so one message, then the rest */
-		consumer->nbatch = take_batch(consumer, KAFKA_SLICE_MS, 1);
-		if (consumer->nbatch > 0)
-			break;
-		kafka_wait_check(&wait);
-		if (kafka_wait_elapsed(&wait) > DOUBT_MS)
-		{
-			check_reachable(consumer);
-			if (consumer->nopen == 0)
-				break;
-			if (++doubts % START_OVER_DOUBTS == 0)
-			{
-				start_over(consumer);
-				wait.handle = consumer->handle;
-			}
-			kafka_wait_progress(&wait);
-		}
-	}
-	INSTR_TIME_SET_CURRENT(end);
-	INSTR_TIME_SUBTRACT(end, begin);
-	consumer->stats.wait_ms += INSTR_TIME_GET_MILLISEC(end);
-}
-
 /*
  * A request on a partition's connection wakes the thread that sleeps on a full queue; which
  * one does not matter, and its answer is thrown away.
@@ -509,6 +474,48 @@ poke(KafkaConsumer *consumer)
 											  consumer->scans[i].partition)->offset = RD_KAFKA_OFFSET_END;
 	kafka_job_start(&job->job, consumer->handle);
 	consumer->poke = &job->job;
+}
+
+static void
+wait_for_batch(KafkaConsumer *consumer)
+{
+	KafkaPlace	place = {.doing = "could not read from Kafka", .topic = consumer->topic};
+	KafkaWait	wait;
+	instr_time	begin;
+	instr_time	end;
+	int			slice = consumer->needs_poke ? SHORT_SLICE_MS : KAFKA_SLICE_MS;
+	int			doubts = 0;
+
+	INSTR_TIME_SET_CURRENT(begin);
+	/* no limit of its own: check_reachable has one, and a slow broker is waited for */
+	kafka_wait_start(&wait, consumer->handle, &place, INT_MAX, "kafka_fdw.connect_timeout");
+	for (;;)
+	{
+		/* with a time-out this call waits for a full array: so one message, then the rest */
+		consumer->nbatch = take_batch(consumer, slice, 1);
+		if (consumer->nbatch > 0)
+			break;
+		kafka_wait_check(&wait);
+		/* the thread may still sleep on the queue of the scan before */
+		if (slice == SHORT_SLICE_MS)
+			poke(consumer);
+		slice = KAFKA_SLICE_MS;
+		if (kafka_wait_elapsed(&wait) > DOUBT_MS)
+		{
+			check_reachable(consumer);
+			if (consumer->nopen == 0)
+				break;
+			if (++doubts % START_OVER_DOUBTS == 0)
+			{
+				start_over(consumer);
+				wait.handle = consumer->handle;
+			}
+			kafka_wait_progress(&wait);
+		}
+	}
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, begin);
+	consumer->stats.wait_ms += INSTR_TIME_GET_MILLISEC(end);
 }
 
 static void

@@ -608,6 +608,8 @@ put_if_known(List **settings, const char *name, const char *value)
 static void
 put_defaults(List **settings, KafkaRole role)
 {
+	/* who wants a few messages needs none beyond the first answer's */
+	const char *queued = role == KAFKA_ROLE_PICKER ? "1000" : "20000";
 	char		timeout[32];
 
 	put_setting(settings, "client.id", "kafka_fdw");
@@ -628,7 +630,7 @@ put_defaults(List **settings, KafkaRole role)
 		case KAFKA_ROLE_CONSUMER:
 			/* a scan ends by position: a long poll at the end would only delay the next one */
 			put_setting(settings, "fetch.wait.max.ms", "1");
-			put_setting(settings, "queued.min.messages", "20000");
+			put_setting(settings, "queued.min.messages", queued);
 			put_setting(settings, "queued.max.messages.kbytes", "16384");
 			put_if_known(settings, "fetch.queue.backoff.ms", "2");
 			break;
