@@ -36,6 +36,8 @@ sub session
 	$self->{backend} = 0 + ask($self, 'SELECT pg_backend_pid()');
 	# the CPU of parallel workers would be missing from the backend's
 	ask($self, 'SET max_parallel_workers_per_gather = 0');
+	# a plan over many messages is compiled, and LLVM takes 50 MB of a backend
+	ask($self, 'SET jit = off');
 	return $self;
 }
 
