@@ -12,7 +12,8 @@
  * a loop of PL/pgSQL the snapshots of successive statements have both the same.  So a pin
  * holds a registration of its own on the snapshot, which keeps the address taken, and goes
  * when nobody else uses the snapshot any longer; that is looked for whenever a pin is wanted,
- * when an executor ends, and at the ends of transactions and subtransactions.  So an idle
+ * when an executor ends, when a portal is dropped (until then INSERT ... SELECT, COPY and DO
+ * use it), and at the ends of transactions and subtransactions.  So an idle
  * transaction does not hold back vacuum because it has read a topic.  Under REPEATABLE READ
  * and SERIALIZABLE the transaction has one snapshot throughout, and pins are the
  * transaction's.
@@ -140,6 +141,15 @@ on_subtransaction(SubXactEvent event, SubTransactionId id, SubTransactionId pare
 		drop_unused(NULL);
 }
 
+/* A portal's resources have gone: its statement is over. */
+static void
+on_resource_release(ResourceReleasePhase phase, bool is_commit, bool is_top_level, void *arg)
+{
+	if (phase == RESOURCE_RELEASE_AFTER_LOCKS && is_commit && !is_top_level &&
+		!dlist_is_empty(&pins))
+		drop_unused(NULL);
+}
+
 void
 kafka_ends_init(void)
 {
@@ -147,6 +157,7 @@ kafka_ends_init(void)
 	ExecutorEnd_hook = on_executor_end;
 	RegisterXactCallback(on_transaction, NULL);
 	RegisterSubXactCallback(on_subtransaction, NULL);
+	RegisterResourceReleaseCallback(on_resource_release, NULL);
 }
 
 /* ------------------------------------------------------------------------

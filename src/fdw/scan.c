@@ -28,6 +28,9 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+/* The smallest time in milliseconds that messages can have. */
+#define FIRST_TIME 1
+
 /* ------------------------------------------------------------------------
  * Ranges
  * ------------------------------------------------------------------------
@@ -55,6 +58,48 @@ bounded_partitions(const KafkaBoxes *boxes, const KafkaBounds *bounds, bool uppe
 }
 
 /*
+ * "No message of that time or later" is not always so.  Messages removed by an administrator
+ * stay in their segment files for some minutes, and a broker (Kafka 4.3 is one) that finds the
+ * time in such a file looks into no other.  Then it finds no message of any time either, so
+ * the earliest one is asked for: a partition without one is read from its beginning, the
+ * others are asked again, in case the files have gone in between.
+ */
+static void
+confirm_absent(const KafkaScan *scan, const KafkaBounds *bounds, const int32 *partitions,
+			   const int64 *times, int n, int64 *offsets)
+{
+	int32	   *doubtful = palloc(sizeof(int32) * Max(n, 1));
+	int64	   *asked = palloc(sizeof(int64) * Max(n, 1));
+	int64	   *found = palloc(sizeof(int64) * Max(n, 1));
+	int		   *places = palloc(sizeof(int) * Max(n, 1));
+	int			ndoubtful = 0;
+	int			nagain = 0;
+
+	for (int i = 0; i < n; i++)
+		if (offsets[i] == KAFKA_UNKNOWN && bounds->lows[partitions[i]] > 0)
+		{
+			asked[ndoubtful] = FIRST_TIME;
+			places[ndoubtful] = i;
+			doubtful[ndoubtful++] = partitions[i];
+		}
+	kafka_topic_offsets_at(scan->opts, scan->opts->topic, asked, doubtful, ndoubtful, found);
+	for (int i = 0; i < ndoubtful; i++)
+	{
+		if (found[i] == KAFKA_UNKNOWN)
+		{
+			offsets[places[i]] = bounds->lows[doubtful[i]];
+			continue;
+		}
+		asked[nagain] = times[places[i]];
+		places[nagain] = places[i];
+		doubtful[nagain++] = doubtful[i];
+	}
+	kafka_topic_offsets_at(scan->opts, scan->opts->topic, asked, doubtful, nagain, found);
+	for (int i = 0; i < nagain; i++)
+		offsets[places[i]] = found[i];
+}
+
+/*
  * Bounds on time become bounds on offsets, in one request each.  What lies before the first
  * message of a time is earlier than that; what lies behind it can be earlier too, so only a
  * user who says that timestamps ascend gets an upper bound.
@@ -68,6 +113,8 @@ apply_times(KafkaScan *scan, const KafkaBoxes *boxes, KafkaBounds *bounds, bool 
 	int			n = bounded_partitions(boxes, bounds, upper, partitions, times);
 
 	kafka_topic_offsets_at(scan->opts, scan->opts->topic, times, partitions, n, offsets);
+	if (!upper)
+		confirm_absent(scan, bounds, partitions, times, n, offsets);
 	for (int i = 0; i < n; i++)
 	{
 		int32		p = partitions[i];

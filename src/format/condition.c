@@ -269,6 +269,10 @@ combine(ConditionKind kind, List *args)
 	return condition;
 }
 
+/*
+ * An OR with an arm that says nothing says nothing: its other arms are not evaluated either.
+ * They could fail where the first arm is there to prevent it: $1 = '' OR offs > $1::bigint.
+ */
 static KafkaCondition *
 compile_list(ConditionKind kind, List *nodes, const CompileContext *context)
 {
@@ -276,7 +280,13 @@ compile_list(ConditionKind kind, List *nodes, const CompileContext *context)
 	ListCell   *lc;
 
 	foreach(lc, nodes)
-		args = lappend(args, compile((Node *) lfirst(lc), context));
+	{
+		KafkaCondition *arm = compile((Node *) lfirst(lc), context);
+
+		if (kind == CONDITION_OR && arm->kind == CONDITION_ALL)
+			return arm;
+		args = lappend(args, arm);
+	}
 	return combine(kind, args);
 }
 

@@ -187,7 +187,7 @@ sub mock_broker
 	my (%args) = @_;
 	my $self = bless { in => '', out => '', err => '' }, 'KafkaFdwTest::Mock';
 	push @stop_at_end, $self;
-	my @command = (_mock_program(), map { ("--$_", $args{$_}) } sort keys %args);
+	my @command = (_program('mock_broker'), map { ("--$_", $args{$_}) } sort keys %args);
 	$self->{run} = IPC::Run::start(\@command, '<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err});
 	wait_until(
 		sub {
@@ -199,10 +199,20 @@ sub mock_broker
 	return $self;
 }
 
-# Built when first needed, from the library the extension is linked with.
-sub _mock_program
+# Removes messages as retention does, at once: those of a partition before an offset.
+sub delete_records
 {
-	my ($program, $source) = map { "$TEST_DIR/mock/mock_broker$_" } '', '.c';
+	my ($bootstrap, $topic, $partition, $before) = @_;
+	my $error = '';
+	IPC::Run::run([ _program('delete_records'), $bootstrap, $topic, $partition, $before ], '2>', \$error) or croak $error;
+	return;
+}
+
+# Built when first needed, from the library the extension is linked with.
+sub _program
+{
+	my ($name) = @_;
+	my ($program, $source) = map { "$TEST_DIR/mock/$name$_" } '', '.c';
 	if (!-x $program || -M $program > -M $source)
 	{
 		my $flags = `pkg-config --cflags --libs rdkafka 2>/dev/null` || '-lrdkafka';
