@@ -8,7 +8,6 @@ SELECT count(*) FROM reading_errors WHERE part = 0;
 -- asking does not create the topic
 SELECT count(*) FROM kafka.list_topics() WHERE topic = 'reading_errors';
 CREATE FOREIGN TABLE reading_errors_name (v text) SERVER kafka OPTIONS (topic 'not a topic!');
-SELECT * FROM reading_errors_name;
 \echo :LAST_ERROR_SQLSTATE
 -- a scan that needs nothing of it asks nothing
 SELECT * FROM reading_errors WHERE false;

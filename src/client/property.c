@@ -681,7 +681,10 @@ put_fixed(List **settings, KafkaRole role)
 	}
 }
 
-/* A consumer's properties are of no use to a producer, and the other way round. */
+/*
+ * A consumer's properties are of no use to a producer, and the other way round.  The metadata
+ * handle is a consumer: librdkafka compares fetch.max.bytes with receive.message.max.bytes.
+ */
 static bool
 suits_role(const KnownProperty *known, KafkaRole role)
 {
@@ -689,7 +692,8 @@ suits_role(const KnownProperty *known, KafkaRole role)
 		return role == KAFKA_ROLE_PRODUCER || role == KAFKA_ROLE_TRANSACTIONAL;
 	if (known->direction == 'C')
 		return role == KAFKA_ROLE_CONSUMER || role == KAFKA_ROLE_PICKER ||
-			(role == KAFKA_ROLE_ADMIN && strcmp(known->name, "isolation.level") == 0);
+			(role == KAFKA_ROLE_ADMIN && (strcmp(known->name, "isolation.level") == 0 ||
+										  strcmp(known->name, "fetch.max.bytes") == 0));
 	return true;
 }
 

@@ -82,8 +82,12 @@ kafka_wait_check(KafkaWait *wait)
 	kafka_handle_serve(wait->handle);
 	CHECK_FOR_INTERRUPTS();
 	if (kafka_handle_is_rejected(wait->handle))
+	{
+		/* librdkafka may say so once only: the next statement asks with a new handle */
+		wait->handle->stale = true;
 		kafka_error_throw(wait->handle, wait->handle->error, wait->handle->error_text,
 						  &wait->place);
+	}
 	if (kafka_wait_elapsed(wait) > wait->limit_ms)
 		kafka_wait_timeout(wait);
 }

@@ -8,10 +8,10 @@
  * decided once.  Units are large enough that starting one costs little beside reading it, and
  * small enough that nobody waits long for the last.
  *
- * The queue lies in memory whose size is fixed when the plan starts.  A rescan with other
- * parameters may need more units than fit: then ranges of a partition are joined, with the
- * gaps between them, because a unit may hold more than the conditions allow (the executor
- * checks every row), never less.
+ * A unit may hold more than the conditions allow, because the executor checks every row, but
+ * never less.  So ranges with small gaps between them are read as one; and because the queue
+ * lies in memory whose size is fixed when the plan starts, a rescan that needs more units than
+ * fit joins ranges with larger gaps too.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,6 +32,8 @@
 /* Units for each process, and offsets in a unit at least. */
 #define UNITS_PER_PROCESS 8
 #define MIN_UNIT 10000
+/* Gaps between ranges that are read through: starting a unit costs more. */
+#define SMALL_GAP 2000
 /* Room for units, beyond those of the first run. */
 #define SPARE_UNITS 1000
 
@@ -72,42 +74,45 @@ cut_units(const KafkaRange *ranges, int nranges, int64 size, KafkaRange *units)
 	return n;
 }
 
-/* Joins each range with the partition's next one; returns how many are left. */
+/*
+ * Joins each range with the partition's next ones where the gap between them is small enough;
+ * returns how many are left.
+ */
 static int
-join_ranges(KafkaRange *ranges, int nranges)
+join_ranges(KafkaRange *ranges, int nranges, int64 gap)
 {
 	int			n = 0;
 
-	for (int i = 0; i < nranges; n++)
+	for (int i = 1; i < nranges; i++)
 	{
-		ranges[n] = ranges[i++];
-		if (i < nranges && ranges[i].partition == ranges[n].partition)
-			ranges[n].end = ranges[i++].end;
+		if (ranges[i].partition == ranges[n].partition && ranges[i].start - ranges[n].end <= gap)
+			ranges[n].end = ranges[i].end;
+		else
+			ranges[++n] = ranges[i];
 	}
-	return n;
+	return Min(n + 1, nranges);
 }
 
 static void
 fill_units(KafkaScan *scan, KafkaSharedScan *shared, int processes)
 {
-	int64		count = kafka_range_count(scan->ranges, scan->nranges);
-	int64		size = Max(MIN_UNIT, count / (processes * UNITS_PER_PROCESS) + 1);
 	KafkaRange *ranges = scan->ranges;
-	int			nranges = scan->nranges;
-	int			n;
+	int64		gap = SMALL_GAP;
+	int			nranges = join_ranges(ranges, scan->nranges, gap);
+	int64		count = kafka_range_count(ranges, nranges);
+	int64		size = Max(MIN_UNIT, count / (processes * UNITS_PER_PROCESS) + 1);
 
-	while ((n = cut_units(ranges, nranges, size, NULL)) > shared->max_units)
+	/* with large gaps there may be as many ranges as conditions */
+	while (cut_units(ranges, nranges, size, NULL) > shared->max_units)
 	{
-		int			before = nranges;
-
-		nranges = join_ranges(ranges, nranges);
-		if (nranges == before)
-			size *= 2;
+		gap = Min(gap, PG_INT64_MAX / 4) * 2;
+		size = Min(size, PG_INT64_MAX / 4) * 2;
+		nranges = join_ranges(ranges, nranges, gap);
 	}
+	scan->nranges = nranges;
 	shared->nunits = cut_units(ranges, nranges, size, shared->units);
 	shared->npartitions = scan->npartitions;
 	pg_atomic_write_u32(&shared->next, 0);
-	Assert(n == shared->nunits);
 }
 
 bool

@@ -18,6 +18,7 @@
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_user_mapping.h"
 #include "client/property.h"
+#include "client/topic.h"
 #include "commands/defrem.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
@@ -58,6 +59,8 @@ check_option(const DefElem *def, KafkaOptionPlace place)
 	kafka_option_check(option, value);
 	if (strcmp(option->name, "path") == 0)
 		kafka_json_check_path(value);
+	else if (strcmp(option->name, "topic") == 0)
+		kafka_topic_check_name(value);
 }
 
 /* However they are spelled: "brokers", "bootstrap_servers", ... */
