@@ -47,6 +47,7 @@
 #define PICKED_MESSAGES 500
 /* A gap between two ranges that is cheaper to read through than to jump over. */
 #define JUMP_OFFSETS 2000
+#define JUMP_BYTES (200 * 1024)
 
 /* One partition with its ranges, one after the other. */
 typedef struct PartitionScan
@@ -268,6 +269,16 @@ find_scan(KafkaConsumer *consumer, int32 partition)
 	return NULL;
 }
 
+/* What is jumped over need not be fetched, but starting anew has its price. */
+static bool
+is_worth_jumping(const KafkaConsumer *consumer, int64 gap)
+{
+	const KafkaConsumerStats *stats = &consumer->stats;
+
+	return gap > JUMP_OFFSETS ||
+		(stats->messages > 0 && gap * (stats->bytes / stats->messages) > JUMP_BYTES);
+}
+
 /* The position has moved: on to the next range, or the partition is done. */
 static void
 advance(KafkaConsumer *consumer, PartitionScan *scan)
@@ -282,7 +293,7 @@ advance(KafkaConsumer *consumer, PartitionScan *scan)
 			return;
 		}
 		scan->range++;
-		if (scan->range->start - scan->position > JUMP_OFFSETS)
+		if (is_worth_jumping(consumer, scan->range->start - scan->position))
 		{
 			stop_partition(consumer, scan);
 			scan->position = scan->range->start;

@@ -630,6 +630,8 @@ put_defaults(List **settings, KafkaRole role)
 		case KAFKA_ROLE_CONSUMER:
 			/* a scan ends by position: a long poll at the end would only delay the next one */
 			put_setting(settings, "fetch.wait.max.ms", "1");
+			put_setting(settings, "fetch.error.backoff.ms", "20");
+			put_setting(settings, "fetch.max.bytes", "8388608");
 			put_setting(settings, "queued.min.messages", queued);
 			put_setting(settings, "queued.max.messages.kbytes", "16384");
 			put_if_known(settings, "fetch.queue.backoff.ms", "2");

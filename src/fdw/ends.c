@@ -7,7 +7,7 @@
  * isolation_level 'read_uncommitted').  The beginning is pinned with it, so that what is
  * removed later is noticed.
  *
- * The key is the snapshot: a self-join, a CTE, an InitPlan, a rescan, a cursor and a STABLE
+ * The key is the snapshot, whoever reads under it: a view of another owner too.  A self-join, a CTE, an InitPlan, a rescan, a cursor and a STABLE
  * function share their statement's.  Neither its address nor its contents would do alone: in
  * a loop of PL/pgSQL the snapshots of successive statements have both the same.  So a pin
  * holds a registration of its own on the snapshot, which keeps the address taken, and goes
@@ -51,8 +51,7 @@ typedef struct Pin
 	dlist_node	node;
 	Snapshot	snapshot;		/* registered by us; NULL: of the transaction */
 	Oid			serverid;
-	Oid			userid;
-	uint32		cluster;		/* hash of the server's and the mapping's options */
+	uint32		cluster;		/* hash of the server's options */
 	bool		uncommitted;
 	char	   *topic;
 	KafkaBounds bounds;
@@ -136,8 +135,9 @@ on_transaction(XactEvent event, void *arg)
 static void
 on_subtransaction(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *arg)
 {
+	/* at an abort the failed executor still holds its snapshot; ROLLBACK TO starts anew */
 	if (!dlist_is_empty(&pins) &&
-		(event == SUBXACT_EVENT_COMMIT_SUB || event == SUBXACT_EVENT_ABORT_SUB))
+		(event == SUBXACT_EVENT_START_SUB || event == SUBXACT_EVENT_COMMIT_SUB))
 		drop_unused(NULL);
 }
 
@@ -176,7 +176,7 @@ reads_uncommitted(const KafkaOptions *opts)
 		const char *name = kafka_property_name(property->name);
 
 		if (name && strcmp(name, "isolation.level") == 0)
-			result = strcmp(property->value, "read_uncommitted") == 0;
+			result = pg_strcasecmp(property->value, "read_uncommitted") == 0;
 	}
 	return result;
 }
@@ -192,7 +192,7 @@ cluster_hash(const KafkaOptions *opts)
 	{
 		KafkaProperty *property = (KafkaProperty *) lfirst(lc);
 
-		if (property->place == KAFKA_ON_TABLE)
+		if (property->place != KAFKA_ON_SERVER)
 			continue;
 		hash = hash_combine(hash, string_hash(property->name, strlen(property->name) + 1));
 		hash = hash_combine(hash, string_hash(property->value, strlen(property->value) + 1));
@@ -204,7 +204,7 @@ static bool
 is_pin_for(const Pin *pin, Snapshot snapshot, const KafkaOptions *opts)
 {
 	return pin->snapshot == snapshot && pin->serverid == opts->serverid &&
-		pin->userid == opts->userid && strcmp(pin->topic, opts->topic) == 0 &&
+		strcmp(pin->topic, opts->topic) == 0 &&
 		pin->uncommitted == reads_uncommitted(opts) && pin->cluster == cluster_hash(opts);
 }
 
@@ -284,7 +284,6 @@ make_pin(Snapshot snapshot, const KafkaOptions *opts)
 
 	pin->context = context;
 	pin->serverid = opts->serverid;
-	pin->userid = opts->userid;
 	pin->cluster = cluster_hash(opts);
 	pin->uncommitted = reads_uncommitted(opts);
 	pin->topic = pstrdup(opts->topic);

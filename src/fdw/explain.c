@@ -17,9 +17,17 @@
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
+/* A condition may compare with times that no message can have. */
 static char *
 time_text(int64 ms)
 {
+	const int64 margin = (int64) 366 * SECS_PER_DAY * 1000;
+	const int64 epoch_ms = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000;
+
+	if (ms > END_TIMESTAMP / 1000 + epoch_ms - margin)
+		return "infinity";
+	if (ms < MIN_TIMESTAMP / 1000 + epoch_ms + margin)
+		return "-infinity";
 	return DatumGetCString(DirectFunctionCall1(timestamptz_out, kafka_timestamp_datum(ms)));
 }
 

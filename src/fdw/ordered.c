@@ -9,9 +9,9 @@
  * comes first is taken.  A chunk that holds no rows (aborted, compacted, filtered out by
  * on_error) is followed by the next one, so gaps make no difference.
  *
- * A query with a LIMIT reads little more than it returns: the first chunk is as large as the
- * limit; where that does not do, because of a WHERE clause or gaps, chunks grow.  How far
- * they grow depends on the memory that the last one took.
+ * A query with a LIMIT reads little more than it returns: first chunks are small, and no larger
+ * than the limit; where that does not do chunks grow, as far as the size of the rows in the
+ * last one allows.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,12 +24,15 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-/* Offsets in a first chunk whose scan has no limit, and bounds for any chunk. */
-#define FIRST_CHUNK 500
-#define MIN_CHUNK 10
+/* Offsets in the first chunks of all partitions together, and bounds for one chunk. */
+#define FIRST_CHUNKS 200
+#define FIRST_CHUNK 50
+#define MIN_CHUNK 5
 #define MAX_CHUNK 20000
-/* Chunks of a partition grow no more when one took this many bytes. */
-#define CHUNK_BYTES (1024 * 1024)
+/* A chunk is so many times as large as the one before, where memory allows. */
+#define GROWTH 4
+/* Bytes that the chunks of all partitions take together, about. */
+#define BUFFER_BYTES (8 * 1024 * 1024)
 
 typedef struct BufferedRow
 {
@@ -85,7 +88,7 @@ add_partition(KafkaOrderedScan *ordered, const KafkaRange *ranges, int nranges)
 	rows->ranges = ranges;
 	rows->nranges = nranges;
 	rows->cursor = ordered->falling ? ranges[nranges - 1].end : ranges[0].start;
-	rows->chunk = limit > 0 ? Max(MIN_CHUNK, Min(limit, MAX_CHUNK)) : FIRST_CHUNK;
+	rows->chunk = limit > 0 ? Min(limit, FIRST_CHUNK) : FIRST_CHUNK;
 	rows->context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw ordered rows",
 										  ALLOCSET_DEFAULT_SIZES);
 }
@@ -132,6 +135,9 @@ kafka_ordered_begin(KafkaScan *scan, ForeignScanState *node)
 	ordered->row_context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw ordered row",
 												 ALLOCSET_DEFAULT_SIZES);
 	group_partitions(ordered);
+	for (int i = 0; ordered->merged && i < ordered->npartitions; i++)
+		ordered->partitions[i].chunk = Max(Min(ordered->partitions[i].chunk,
+											   FIRST_CHUNKS / ordered->npartitions), MIN_CHUNK);
 	if (scan->order.partition < 0)
 		reverse_partitions(ordered);
 	return ordered;
@@ -207,17 +213,16 @@ plan_falling(KafkaOrderedScan *ordered, PartitionRows *rows)
 	rows->exhausted = rows->cursor <= rows->ranges[0].start;
 }
 
-/* Larger next time, unless that took much memory. */
+/* Larger next time, as far as rows of that size fit into the partition's share of memory. */
 static void
 adapt_chunk(const KafkaOrderedScan *ordered, PartitionRows *rows)
 {
-	int64		most = ordered->merged ? Max(MAX_CHUNK / ordered->npartitions, MIN_CHUNK) :
-		MAX_CHUNK;
+	int64		share = BUFFER_BYTES / (ordered->merged ? ordered->npartitions : 1);
+	int64		most = MAX_CHUNK;
 
-	if (rows->bytes > CHUNK_BYTES)
-		rows->chunk = Max(rows->chunk / 2, MIN_CHUNK);
-	else
-		rows->chunk = Max(Min(rows->chunk * 2, most), MIN_CHUNK);
+	if (rows->nrows > 0)
+		most = share / Max((int64) rows->bytes / rows->nrows, 1);
+	rows->chunk = Max(Min(Min(rows->chunk * GROWTH, most), MAX_CHUNK), MIN_CHUNK);
 }
 
 static void

@@ -225,6 +225,9 @@ find_sorted_column(const PathKey *pathkey, RelOptInfo *baserel, KafkaDimension *
 	{
 		Var		   *var = (Var *) member->em_expr;
 
+		/* a column that an outer join makes NULL is another one */
+		if (!bms_equal(member->em_relids, baserel->relids))
+			continue;
 		while (IsA(var, RelabelType))
 			var = (Var *) ((RelabelType *) var)->arg;
 		if (!IsA(var, Var) || var->varno != (int) baserel->relid || var->varlevelsup != 0)

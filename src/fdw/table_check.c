@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -55,9 +56,13 @@ check_table(Oid relid)
 	context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw check",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
-	rel = table_open(relid, AccessShareLock);
-	kafka_row_check(rel, kafka_options_of_table(relid, GetUserId()));
-	table_close(rel, NoLock);
+	/* a child is not locked, and may have gone by now */
+	rel = try_relation_open(relid, AccessShareLock);
+	if (rel)
+	{
+		kafka_row_check(rel, kafka_options_of_table(relid, GetUserId()));
+		table_close(rel, NoLock);
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

@@ -188,18 +188,32 @@ kafka_row_check(Relation rel, const KafkaOptions *opts)
 		(void) columns.key_format->begin_decode(&columns.key);
 }
 
-AttrNumber
-kafka_row_find_meta(Relation rel, int meta)
+void
+kafka_row_find_metas(Relation rel, const int *metas, int n, AttrNumber *attnums)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
-	for (int i = 0; i < desc->natts; i++)
+	for (int m = 0; m < n; m++)
+		attnums[m] = InvalidAttrNumber;
+	for (int i = desc->natts - 1; i >= 0; i--)
 	{
 		Form_pg_attribute attr = TupleDescAttr(desc, i);
+		int			meta;
 
-		if (!attr->attisdropped &&
-			kafka_options_of_column(RelationGetRelid(rel), attr->attnum)->meta == meta)
-			return attr->attnum;
+		if (attr->attisdropped)
+			continue;
+		meta = kafka_options_of_column(RelationGetRelid(rel), attr->attnum)->meta;
+		for (int m = 0; m < n; m++)
+			if (metas[m] == meta)
+				attnums[m] = attr->attnum;
 	}
-	return InvalidAttrNumber;
+}
+
+AttrNumber
+kafka_row_find_meta(Relation rel, int meta)
+{
+	AttrNumber	result;
+
+	kafka_row_find_metas(rel, &meta, 1, &result);
+	return result;
 }

@@ -41,6 +41,9 @@
 /* "column <> value", beside the B-tree strategies */
 #define NOT_EQUAL (-1)
 
+/* Each element of an ALL cuts all that the others left: more of them are not worth it. */
+#define MAX_INTERSECTED 1000
+
 /* How many elements an array has whose value is not known. */
 #define GUESSED_ELEMENTS 10
 /* The fraction that an inequality leaves, as PostgreSQL's DEFAULT_INEQ_SEL. */
@@ -73,6 +76,7 @@ typedef struct CompileContext
 {
 	const KafkaConditionColumns *columns;
 	PlanState  *parent;
+	bool		guarded;		/* a condition before may be there to keep this one from failing */
 } CompileContext;
 
 static KafkaCondition *compile(Node *node, const CompileContext *context);
@@ -96,12 +100,12 @@ is_rounded(Relation rel, AttrNumber attnum)
 KafkaConditionColumns
 kafka_condition_columns(Relation rel, Index varno)
 {
+	/* by KafkaDimension */
+	static const int metas[] = {KAFKA_META_PARTITION, KAFKA_META_OFFSET, KAFKA_META_TIMESTAMP};
 	KafkaConditionColumns result = {.varno = varno};
 	AttrNumber *time = &result.attnum[KAFKA_BY_TIME];
 
-	result.attnum[KAFKA_BY_PARTITION] = kafka_row_find_meta(rel, KAFKA_META_PARTITION);
-	result.attnum[KAFKA_BY_OFFSET] = kafka_row_find_meta(rel, KAFKA_META_OFFSET);
-	*time = kafka_row_find_meta(rel, KAFKA_META_TIMESTAMP);
+	kafka_row_find_metas(rel, metas, KAFKA_DIMENSIONS, result.attnum);
 	if (*time != InvalidAttrNumber && is_rounded(rel, *time))
 		*time = InvalidAttrNumber;
 	return result;
@@ -178,6 +182,8 @@ take_value(KafkaCondition *condition, Node *value, const CompileContext *context
 		condition->constant = (Const *) value;
 		return true;
 	}
+	if (context->guarded && !IsA(value, Param))
+		return false;
 	if (needs_row(value, &varno) || contain_volatile_functions(value))
 		return false;
 	if (context->parent)
@@ -269,25 +275,43 @@ combine(ConditionKind kind, List *args)
 	return condition;
 }
 
+/* Is all of it known, so that it can't be another condition's guard without our knowing? */
+static bool
+is_understood(const KafkaCondition *condition)
+{
+	ListCell   *lc;
+
+	foreach(lc, condition->args)
+		if (!is_understood(lfirst(lc)))
+			return false;
+	return condition->exact;
+}
+
 /*
  * An OR with an arm that says nothing says nothing: its other arms are not evaluated either.
  * They could fail where the first arm is there to prevent it: $1 = '' OR offs > $1::bigint.
+ * For the same reason nothing behind what is not understood is evaluated, be it AND or OR,
+ * but constants and parameters as they are.
  */
 static KafkaCondition *
 compile_list(ConditionKind kind, List *nodes, const CompileContext *context)
 {
+	CompileContext own = *context;
+	bool		says_something = false;
 	List	   *args = NIL;
 	ListCell   *lc;
 
 	foreach(lc, nodes)
 	{
-		KafkaCondition *arm = compile((Node *) lfirst(lc), context);
+		KafkaCondition *arm = compile((Node *) lfirst(lc), &own);
 
 		if (kind == CONDITION_OR && arm->kind == CONDITION_ALL)
 			return arm;
+		own.guarded |= !is_understood(arm);
+		says_something |= arm->kind != CONDITION_ALL;
 		args = lappend(args, arm);
 	}
-	return combine(kind, args);
+	return says_something ? combine(kind, args) : not_understood();
 }
 
 /*
@@ -351,8 +375,13 @@ KafkaCondition *
 kafka_condition_compile(List *quals, const KafkaConditionColumns *columns, PlanState *parent)
 {
 	CompileContext context = {.columns = columns, .parent = parent};
+	List	   *args = NIL;
+	ListCell   *lc;
 
-	return compile_list(CONDITION_AND, quals, &context);
+	/* the planner chooses the order of these: none of them can be another one's guard */
+	foreach(lc, quals)
+		args = lappend(args, compile((Node *) lfirst(lc), &context));
+	return combine(CONDITION_AND, args);
 }
 
 /* ------------------------------------------------------------------------
@@ -500,6 +529,8 @@ compare_array(const KafkaCondition *condition, Datum datum)
 
 	get_typlenbyvalalign(type, &len, &byval, &align);
 	deconstruct_array(array, type, len, byval, align, &elements, &nulls, &n);
+	if (!condition->any && n > MAX_INTERSECTED)
+		return result;			/* checked row by row */
 	for (int i = 0; i < n; i++)
 	{
 		KafkaBoxes	boxes = nulls[i] ? kafka_boxes_none() :

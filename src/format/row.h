@@ -33,6 +33,9 @@ extern bool kafka_row_catches(Relation rel, const KafkaOptions *opts);
 /* The column with that meta, or InvalidAttrNumber. */
 extern AttrNumber kafka_row_find_meta(Relation rel, int meta);
 
+/* The same for n metas at once: attnums[i] is the first column with metas[i]. */
+extern void kafka_row_find_metas(Relation rel, const int *metas, int n, AttrNumber *attnums);
+
 typedef struct KafkaRowReader KafkaRowReader;
 typedef struct KafkaRowWriter KafkaRowWriter;
 
