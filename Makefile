@@ -127,7 +127,7 @@ KAFKA_BROKERS ?= localhost:9092
 export KAFKA_BROKERS
 installcheck: export PGOPTIONS := $(PGOPTIONS) -c kafka_test.brokers=$(KAFKA_BROKERS)
 
-EXTRA_CLEAN = $(OBJS:.o=.d) test/results test/mock/mock_broker test/mock/delete_records
+EXTRA_CLEAN = $(OBJS:.o=.d) test/results test/mock/mock_broker test/mock/delete_records test/mock/add_partitions
 
 include $(PGXS)
 

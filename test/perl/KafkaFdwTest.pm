@@ -208,6 +208,15 @@ sub delete_records
 	return;
 }
 
+# Gives a topic more partitions, TOTAL in all.
+sub add_partitions
+{
+	my ($bootstrap, $topic, $total) = @_;
+	my $error = '';
+	IPC::Run::run([ _program('add_partitions'), $bootstrap, $topic, $total ], '2>', \$error) or croak $error;
+	return;
+}
+
 # Built when first needed, from the library the extension is linked with.
 sub _program
 {
