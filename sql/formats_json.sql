@@ -1,4 +1,4 @@
--- Format "json": arrays of any depth, nested composites, domains, enums, ranges, exact numbers, original text; both ways.
+-- Format "json" (peer_R13): arrays of any depth, nested composites, domains, enums, ranges, exact numbers, original text; both ways.
 SELECT created FROM kafka.create_topic('formats_json', 1);
 CREATE TYPE formats_json_mood AS ENUM ('sad', 'ok');
 CREATE DOMAIN formats_json_even AS int CHECK (VALUE % 2 = 0);
