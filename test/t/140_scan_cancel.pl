@@ -147,24 +147,24 @@ for my $what (sort keys %shapes)
 
 # --- threads and descriptors
 
-# Runs STATEMENT 50 times, each ending in STATE; resources after 10 and after 50.
+# Runs STATEMENT 20 times, each ending in STATE; resources after 10 and after 20.
 sub flat
 {
 	my ($session, $what, $statement, $state) = @_;
 	my (%states, @threads, @descriptors);
-	for my $n (1 .. 50)
+	for my $n (1 .. 20)
 	{
 		$session->query($statement, 30);
 		$states{ $session->state }++;
 		$session->query_safe('ROLLBACK; SET statement_timeout = 0');
-		next unless $n == 10 || $n == 50;
+		next unless $n == 10 || $n == 20;
 		push @threads, KafkaFdwTest::threads_of($session->pid);
 		push @descriptors, KafkaFdwTest::descriptors_of($session->pid);
 	}
-	is_deeply(\%states, { $state => 50 }, "$what: all 50 end in $state") or diag $session->error;
-	cmp_ok($threads[1], '<=', $threads[0] + $SLACK, "$what: threads, $threads[0] after 10 and $threads[1] after 50");
+	is_deeply(\%states, { $state => 20 }, "$what: all 20 end in $state") or diag $session->error;
+	cmp_ok($threads[1], '<=', $threads[0] + $SLACK, "$what: threads, $threads[0] after 10 and $threads[1] after 20");
 	cmp_ok($descriptors[1], '<=', $descriptors[0] + $SLACK,
-		"$what: descriptors, $descriptors[0] after 10 and $descriptors[1] after 50");
+		"$what: descriptors, $descriptors[0] after 10 and $descriptors[1] after 20");
 	return;
 }
 
