@@ -26,6 +26,10 @@ CREATE SERVER security_small FOREIGN DATA WRAPPER kafka_fdw
 CREATE FOREIGN TABLE security_small (v text) SERVER security_small OPTIONS (topic 'security_login');
 INSERT INTO security_small VALUES ('a');
 SELECT * FROM security_small;
+ALTER SERVER security_small OPTIONS (DROP fetch_max_bytes);
+SELECT * FROM security_small;
+ALTER SERVER security_small OPTIONS (ADD message_max_bytes '12000000', SET receive_message_max_bytes '20000000');
+SELECT * FROM security_small;
 SELECT high FROM kafka.watermarks('security_login', 'security_small');
 SELECT deleted FROM kafka.delete_topic('security_login', server => 'kafka');
 \set VERBOSITY terse

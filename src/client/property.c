@@ -603,6 +603,7 @@ put_if_known(List **settings, const char *name, const char *value)
 }
 
 #define DEFAULT_QUEUE_KBYTES "65536"
+#define DEFAULT_FETCH_BYTES "8388608"
 
 /* Defaults that users may override; doc/options.md lists them. */
 static void
@@ -623,6 +624,7 @@ put_defaults(List **settings, KafkaRole role)
 	switch (role)
 	{
 		case KAFKA_ROLE_ADMIN:
+			put_setting(settings, "fetch.max.bytes", DEFAULT_FETCH_BYTES);
 			break;
 		case KAFKA_ROLE_PICKER:
 			put_setting(settings, "fetch.message.max.bytes", "65536");
@@ -631,7 +633,7 @@ put_defaults(List **settings, KafkaRole role)
 			/* a scan ends by position: a long poll at the end would only delay the next one */
 			put_setting(settings, "fetch.wait.max.ms", "1");
 			put_setting(settings, "fetch.error.backoff.ms", "20");
-			put_setting(settings, "fetch.max.bytes", "8388608");
+			put_setting(settings, "fetch.max.bytes", DEFAULT_FETCH_BYTES);
 			put_setting(settings, "queued.min.messages", queued);
 			put_setting(settings, "queued.max.messages.kbytes", "16384");
 			put_if_known(settings, "fetch.queue.backoff.ms", "2");
@@ -764,6 +766,28 @@ settle_queue(List **settings)
 		put_setting(settings, "queue.buffering.max.kbytes", psprintf(INT64_FORMAT, kbytes));
 }
 
+/*
+ * A fetch must take the longest message, and its answer must be allowed in.  librdkafka sees to
+ * both, but only while it has chosen fetch.max.bytes itself.
+ */
+static void
+settle_fetch(List **settings)
+{
+	const char *longest = kafka_property_get(*settings, "message.max.bytes");
+	const char *received = kafka_property_get(*settings, "receive.message.max.bytes");
+	const char *fetch = kafka_property_get(*settings, "fetch.max.bytes");
+	int			bytes;
+
+	if (fetch == NULL || strcmp(fetch, DEFAULT_FETCH_BYTES) != 0)
+		return;
+	bytes = pg_strtoint32(fetch);
+	if (received)
+		bytes = Min(bytes, pg_strtoint32(received) - 512);
+	if (longest)
+		bytes = Max(bytes, pg_strtoint32(longest));
+	put_setting(settings, "fetch.max.bytes", psprintf("%d", bytes));
+}
+
 List *
 kafka_property_collect(const KafkaOptions *opts, KafkaRole role)
 {
@@ -789,6 +813,7 @@ kafka_property_collect(const KafkaOptions *opts, KafkaRole role)
 	}
 	settle_acks(&settings, role);
 	settle_queue(&settings);
+	settle_fetch(&settings);
 	put_fixed(&settings, role);
 	return settings;
 }
