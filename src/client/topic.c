@@ -193,6 +193,17 @@ get_topic_cache(void)
 	return topic_cache;
 }
 
+KafkaBounds
+kafka_bounds_copy(const KafkaBounds *bounds)
+{
+	size_t		size = sizeof(int64) * bounds->npartitions;
+	KafkaBounds copy = {.npartitions = bounds->npartitions};
+
+	copy.lows = memcpy(palloc(size), bounds->lows, size);
+	copy.ends = memcpy(palloc(size), bounds->ends, size);
+	return copy;
+}
+
 static void
 forget_bounds(TopicEntry *entry)
 {
@@ -366,15 +377,10 @@ kafka_topic_remember_bounds(const KafkaOptions *opts, const char *topic,
 							const KafkaBounds *bounds)
 {
 	TopicEntry *entry = remember_partitions(opts, topic, bounds->npartitions);
-	size_t		size = sizeof(int64) * bounds->npartitions;
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
 	forget_bounds(entry);
-	entry->bounds.lows = palloc(size);
-	entry->bounds.ends = palloc(size);
-	memcpy(entry->bounds.lows, bounds->lows, size);
-	memcpy(entry->bounds.ends, bounds->ends, size);
-	entry->bounds.npartitions = bounds->npartitions;
+	entry->bounds = kafka_bounds_copy(bounds);
 	MemoryContextSwitchTo(old);
 }
 
@@ -382,16 +388,10 @@ bool
 kafka_topic_remembered_bounds(const KafkaOptions *opts, const char *topic, KafkaBounds *bounds)
 {
 	TopicEntry *entry = find_topic(opts, topic);
-	size_t		size;
 
 	if (entry == NULL || entry->bounds.npartitions == 0)
 		return false;
-	size = sizeof(int64) * entry->bounds.npartitions;
-	bounds->npartitions = entry->bounds.npartitions;
-	bounds->lows = palloc(size);
-	bounds->ends = palloc(size);
-	memcpy(bounds->lows, entry->bounds.lows, size);
-	memcpy(bounds->ends, entry->bounds.ends, size);
+	*bounds = kafka_bounds_copy(&entry->bounds);
 	return true;
 }
 

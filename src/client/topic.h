@@ -54,6 +54,9 @@ typedef struct KafkaBounds
 	int64	   *ends;
 } KafkaBounds;
 
+/* A copy with arrays of its own, palloc'd. */
+extern KafkaBounds kafka_bounds_copy(const KafkaBounds *bounds);
+
 /*
  * Asks the cluster for the topic's bounds, arrays palloc'd; ends as KAFKA_OFFSET_END.  One
  * round trip where the session has met the topic before.  Raises HV00R, HV00N, 42501, 28000.

@@ -7,8 +7,9 @@
  * isolation_level 'read_uncommitted').  The beginning is pinned with it, so that what is
  * removed later is noticed.
  *
- * The key is the snapshot, whoever reads under it: a view of another owner too.  A self-join, a CTE, an InitPlan, a rescan, a cursor and a STABLE
- * function share their statement's.  Neither its address nor its contents would do alone: in
+ * The key is the snapshot, whoever reads under it (a view's owner too): a self-join, a CTE, an
+ * InitPlan, a rescan, a cursor and a STABLE function share their statement's.  Neither its
+ * address nor its contents would do alone: in
  * a loop of PL/pgSQL the snapshots of successive statements have both the same.  So a pin
  * holds a registration of its own on the snapshot, which keeps the address taken, and goes
  * when nobody else uses the snapshot any longer; that is looked for whenever a pin is wanted,

@@ -127,18 +127,6 @@ apply_times(KafkaScan *scan, const KafkaBoxes *boxes, KafkaBounds *bounds, bool 
 	}
 }
 
-/* A copy: the pin does not last. */
-static KafkaBounds
-copy_bounds(const KafkaBounds *bounds)
-{
-	size_t		size = sizeof(int64) * bounds->npartitions;
-	KafkaBounds copy = {.npartitions = bounds->npartitions};
-
-	copy.lows = memcpy(palloc(size), bounds->lows, size);
-	copy.ends = memcpy(palloc(size), bounds->ends, size);
-	return copy;
-}
-
 /* EXPLAIN ANALYZE shows what the last run was to read. */
 static void
 keep_for_explain(KafkaScan *scan, ForeignScanState *node, const KafkaRange *ranges, int nranges)
@@ -158,8 +146,9 @@ KafkaRange *
 kafka_scan_resolve(KafkaScan *scan, ForeignScanState *node, int *nranges, int *npartitions)
 {
 	KafkaBoxes	boxes = kafka_condition_boxes(scan->condition, node->ss.ps.ps_ExprContext);
-	KafkaBounds bounds = copy_bounds(kafka_ends_pinned(node->ss.ps.state->es_snapshot,
-													   scan->opts));
+	/* a copy: the pin does not last */
+	KafkaBounds bounds = kafka_bounds_copy(kafka_ends_pinned(node->ss.ps.state->es_snapshot,
+															 scan->opts));
 
 	KafkaRange *ranges;
 
