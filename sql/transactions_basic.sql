@@ -76,9 +76,6 @@ ALTER FOREIGN TABLE transactions_basic OPTIONS (SET delivery 'sometime');
 ALTER FOREIGN TABLE transactions_basic OPTIONS (SET delivery 'outbox');
 INSERT INTO transactions_basic (v) VALUES ('x');
 \echo :LAST_ERROR_SQLSTATE
-ALTER FOREIGN TABLE transactions_basic OPTIONS (SET delivery 'after_commit');
-INSERT INTO transactions_basic (v) VALUES ('x');
-\echo :LAST_ERROR_SQLSTATE
 ALTER FOREIGN TABLE transactions_basic OPTIONS (DROP delivery);
 SET kafka_fdw.delivery = 'outbox';
 SELECT kafka.produce('transactions_basic', 'x');

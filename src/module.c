@@ -25,5 +25,5 @@ _PG_init(void)
 	kafka_settings_define();
 	kafka_handle_init();
 	kafka_ends_init();
-	kafka_send_init();
+	kafka_commit_init();
 }

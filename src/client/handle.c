@@ -332,6 +332,25 @@ destroy_idle(int keep)
 	}
 }
 
+int
+kafka_handle_close_idle(Oid serverid, Oid userid, bool producers)
+{
+	dlist_mutable_iter iter;
+	int			closed = 0;
+
+	dlist_foreach_modify(iter, &handles)
+	{
+		KafkaHandle *handle = dlist_container(KafkaHandle, node, iter.cur);
+
+		if (handle->in_use || handle->serverid != serverid || handle->userid != userid ||
+			(producers && !is_producer(handle->role)))
+			continue;
+		destroy_handle(handle);
+		closed++;
+	}
+	return closed;
+}
+
 /* ------------------------------------------------------------------------
  * Making
  * ------------------------------------------------------------------------
@@ -373,8 +392,8 @@ find_idle(const char *identity)
 }
 
 /* Of two handles with one transactional id the newer fences the older: that one must go. */
-static void
-destroy_fenced(const char *transactional_id)
+void
+kafka_handle_close_transactional(const char *transactional_id)
 {
 	dlist_mutable_iter iter;
 
@@ -522,6 +541,10 @@ make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
 	handle->role = role;
 	handle->server_hash = GetSysCacheHashValue1(FOREIGNSERVEROID,
 												ObjectIdGetDatum(opts->serverid));
+	handle->stats = kafka_stats_of(opts);
+	handle->stats->counters[KAFKA_COUNT_CLIENTS_STARTED]++;
+	handle->serverid = opts->serverid;
+	handle->userid = opts->userid;
 	handle->server_name = MemoryContextStrdup(context, opts->server_name);
 	handle->identity = MemoryContextStrdup(context, identity);
 	if (transactional_id)
@@ -554,10 +577,11 @@ find_or_make(const KafkaOptions *opts, KafkaRole role, const char *transactional
 	{
 		destroy_idle(MAX_IDLE);
 		if (transactional_id)
-			destroy_fenced(transactional_id);
+			kafka_handle_close_transactional(transactional_id);
 		handle = make_handle(opts, role, settings, transactional_id, identity);
 	}
 	pfree(identity);
+	handle->stats->counters[KAFKA_COUNT_CLIENT_USES]++;
 	return handle;
 }
 

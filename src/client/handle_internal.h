@@ -16,6 +16,7 @@
 
 #include "client/handle.h"
 #include "client/rdkafka_api.h"
+#include "client/stats.h"
 #include "lib/ilist.h"
 #include "portability/instr_time.h"
 
@@ -46,6 +47,9 @@ struct KafkaHandle
 	uint32		server_hash;	/* of the catalogue rows it was made from */
 	MemoryContext context;		/* of this struct and its strings */
 	char	   *server_name;
+	KafkaStats *stats;
+	Oid			serverid;
+	Oid			userid;
 	char	   *identity;		/* all properties as one text: equal text, equal handle */
 	char	   *transactional_id;	/* or NULL */
 	bool		in_use;
@@ -90,6 +94,13 @@ extern void kafka_handle_topics_changed(void);
 
 /* No handle that exists now is taken from the cache again. */
 extern void kafka_handle_mark_stale(void);
+
+/*
+ * Destroys handles that nobody uses: those of a server and user (producers only, if so
+ * asked); returns how many.  And the one with that transactional id.
+ */
+extern int	kafka_handle_close_idle(Oid serverid, Oid userid, bool producers);
+extern void kafka_handle_close_transactional(const char *transactional_id);
 
 /* The last thing heard of the brokers is that none can be reached. */
 extern bool kafka_handle_is_down(const KafkaHandle *handle);

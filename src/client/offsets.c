@@ -22,6 +22,7 @@
 #include "client/wait.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
+#include "miscadmin.h"
 
 /* ListOffsets' special timestamps */
 #define TIMESTAMP_EARLIEST (-2)
@@ -198,6 +199,83 @@ kafka_topic_offsets_at(const KafkaOptions *opts, const char *topic, const int64 
 	for (int i = 0; i < n; i++)
 		if (offsets[i] < 0)
 			offsets[i] = KAFKA_UNKNOWN;
+}
+
+/* ------------------------------------------------------------------------
+ * Waiting for one's own messages, where nothing may be raised: no palloc here
+ * ------------------------------------------------------------------------
+ */
+static OffsetsJob *
+make_ends_job(const KafkaOwnSends *sends, int timeout_ms)
+{
+	OffsetsJob *self = kafka_job_try_alloc(sizeof(OffsetsJob), offsets_run, offsets_destroy);
+
+	if (self == NULL)
+		return NULL;
+	self->timeout_ms = timeout_ms;
+	self->list = rd_kafka_topic_partition_list_new(sends->npartitions);
+	for (int32 p = 0; p < sends->npartitions; p++)
+		if (sends->offsets[p] != KAFKA_UNKNOWN)
+			rd_kafka_topic_partition_list_add(self->list, sends->topic, p)->offset =
+				TIMESTAMP_LATEST;
+	return self;
+}
+
+static bool
+shows_sends(const OffsetsJob *self, const KafkaOwnSends *sends)
+{
+	for (int i = 0; i < self->list->cnt; i++)
+		if (self->list->elems[i].err ||
+			self->list->elems[i].offset <= sends->offsets[self->list->elems[i].partition])
+			return false;
+	return self->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static bool
+is_interrupted(void)
+{
+	return QueryCancelPending || ProcDiePending;
+}
+
+/* One question; true if the answer shows the messages. */
+static bool
+ask_once(KafkaHandle *handle, const KafkaOwnSends *sends, instr_time begin, int limit_ms)
+{
+	OffsetsJob *self = make_ends_job(sends, Max(1, limit_ms - kafka_elapsed_ms(begin)));
+	bool		shown = false;
+
+	if (self && self->list->cnt == 0)
+	{
+		kafka_job_drop(&self->job);
+		return true;			/* nothing to wait for */
+	}
+	if (self == NULL || !kafka_job_try_start(&self->job, handle))
+		return false;
+	while (!kafka_job_is_done(&self->job) && !is_interrupted() &&
+		   kafka_elapsed_ms(begin) <= limit_ms)
+		kafka_job_nap(&self->job, KAFKA_SLICE_MS);
+	if (kafka_job_is_done(&self->job))
+		shown = shows_sends(self, sends);
+	kafka_job_drop(&self->job);
+	return shown;
+}
+
+bool
+kafka_offsets_await_sent(KafkaHandle *handle, const KafkaOwnSends *sends, int limit_ms,
+						 char *why, size_t why_size)
+{
+	instr_time	begin;
+
+	INSTR_TIME_SET_CURRENT(begin);
+	while (!ask_once(handle, sends, begin, limit_ms))
+	{
+		if (is_interrupted())
+			strlcpy(why, "the wait was cancelled", why_size);
+		if (is_interrupted() || kafka_elapsed_ms(begin) >= limit_ms)
+			return false;
+		pg_usleep(500);
+	}
+	return true;
 }
 
 /* ------------------------------------------------------------------------

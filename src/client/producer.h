@@ -28,11 +28,22 @@ typedef struct KafkaReceipt
 	int64		timestamp;		/* ms since 1970 */
 } KafkaReceipt;
 
+/* What became of one message, for a sender that wants to know of each. */
+typedef struct KafkaDelivery
+{
+	KafkaTarget *target;
+	bool		tracked;
+	bool		confirmed;
+	KafkaReceipt receipt;		/* where it is confirmed */
+	const char *error;			/* why it was refused (static text), or NULL */
+} KafkaDelivery;
+
 /*
  * A producer for the caller alone, from the session's cache or new.  It lives in the
- * current memory context and closes itself when that goes, also after an error.
+ * current memory context and closes itself when that goes, also after an error.  Those with
+ * a transaction come from client/transaction.h.
  */
-extern KafkaProducer *kafka_producer_open(const KafkaOptions *opts, bool transactional);
+extern KafkaProducer *kafka_producer_open(const KafkaOptions *opts);
 
 /*
  * Gives the producer back; if messages are still under way, or a transaction did not end
@@ -40,7 +51,10 @@ extern KafkaProducer *kafka_producer_open(const KafkaOptions *opts, bool transac
  */
 extern void kafka_producer_close(KafkaProducer *producer);
 
-/* A topic to send to; npartitions as kafka_topic_partitions() says. */
+/*
+ * A topic to send to; npartitions as kafka_topic_partitions() says.  The same one again for
+ * the same topic and partitioner.
+ */
 extern KafkaTarget *kafka_producer_target(KafkaProducer *producer, const char *topic,
 										  int32 npartitions, KafkaPartitioner partitioner);
 
@@ -51,6 +65,13 @@ extern KafkaTarget *kafka_producer_target(KafkaProducer *producer, const char *t
  */
 extern void kafka_producer_send(KafkaProducer *producer, KafkaTarget *target,
 								const KafkaMessage *msg);
+
+/*
+ * The same for a message whose fate is noted in *delivery, which must live as long as the
+ * producer's memory context.  That the broker refuses it is noted there and not raised.
+ */
+extern void kafka_producer_send_tracked(KafkaProducer *producer, KafkaTarget *target,
+										const KafkaMessage *msg, KafkaDelivery *delivery);
 
 /*
  * Waits until every message is confirmed.  Raises the first failure; HV00N when no broker
@@ -69,19 +90,13 @@ extern const KafkaReceipt *kafka_producer_receipt(const KafkaProducer *producer)
 extern void kafka_producer_note_sent(KafkaProducer *producer);
 
 /*
- * Kafka's transaction, for a producer opened as transactional.  begin also does
- * init_transactions where it is still to be done, which fences and cleans up what a
- * predecessor with the same id left.  commit raises 08007 when the outcome is unknown.  A
- * producer that is closed in between aborts in the background.
+ * Of all producers that are in use in this session with that server and user: waits at most
+ * limit_ms for reports of their messages, cancellably; returns how many are still without
+ * one.  A refused message is its own sender's to raise.
  */
-extern void kafka_producer_begin(KafkaProducer *producer);
-extern void kafka_producer_commit(KafkaProducer *producer);
+extern int64 kafka_producers_flush(Oid serverid, Oid userid, int limit_ms);
 
-/*
- * The transactional id of this backend for a server and user: bounded in number, stable
- * by backend slot, different for a clone of this instance (guarantees in
- * doc/architecture.md).  palloc'd.
- */
-extern char *kafka_transactional_id(const KafkaOptions *opts);
+/* Destroys the session's idle producers of that server and user; returns how many. */
+extern int	kafka_producers_close_idle(Oid serverid, Oid userid);
 
 #endif							/* KAFKA_PRODUCER_H */

@@ -818,6 +818,17 @@ kafka_property_collect(const KafkaOptions *opts, KafkaRole role)
 	return settings;
 }
 
+bool
+kafka_property_has_tables(const KafkaOptions *opts)
+{
+	ListCell   *lc;
+
+	foreach(lc, opts->properties)
+		if (((KafkaProperty *) lfirst(lc))->place == KAFKA_ON_TABLE)
+			return true;
+	return false;
+}
+
 int64
 kafka_property_max_message(const KafkaOptions *opts)
 {

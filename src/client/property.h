@@ -46,6 +46,9 @@ extern void kafka_property_check(const char *option, const char *value,
 /* True for a property (librdkafka's name) whose value must not be shown in an error. */
 extern bool kafka_property_is_secret(const char *name);
 
+/* True if a table has given these options properties of its own. */
+extern bool kafka_property_has_tables(const KafkaOptions *opts);
+
 /* True if a table's property belongs to a producer, so that it needs a handle of its own. */
 extern bool kafka_property_is_producers(const char *option);
 

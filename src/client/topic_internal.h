@@ -30,6 +30,22 @@ extern int32 kafka_topic_remembered_partitions(const KafkaOptions *opts, const c
 extern void kafka_topic_remember_bounds(const KafkaOptions *opts, const char *topic,
 										const KafkaBounds *bounds);
 
+/* The last offset that was sent to each partition of a topic; KAFKA_UNKNOWN: none. */
+typedef struct KafkaOwnSends
+{
+	const char *topic;
+	const int64 *offsets;		/* of partitions 0 to npartitions - 1 */
+	int32		npartitions;
+} KafkaOwnSends;
+
+/*
+ * Waits until read_committed readers see them, at most limit_ms.  Raises nothing: false, with
+ * the reason in why, or what the caller has put there where time is up.  A pending cancel or
+ * terminate ends the wait, too, and stays pending.
+ */
+extern bool kafka_offsets_await_sent(KafkaHandle *handle, const KafkaOwnSends *sends,
+									 int limit_ms, char *why, size_t why_size);
+
 /* A short pause between two tries that an interrupt ends. */
 extern void kafka_topic_pause(KafkaWait *wait);
 

@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -48,13 +49,19 @@ kafka_wait_progress(KafkaWait *wait)
 }
 
 int
-kafka_wait_elapsed(const KafkaWait *wait)
+kafka_elapsed_ms(instr_time since)
 {
 	instr_time	now;
 
 	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, wait->progress);
+	INSTR_TIME_SUBTRACT(now, since);
 	return (int) INSTR_TIME_GET_MILLISEC(now);
+}
+
+int
+kafka_wait_elapsed(const KafkaWait *wait)
+{
+	return kafka_elapsed_ms(wait->progress);
 }
 
 void
@@ -207,6 +214,7 @@ kafka_job_try_start(KafkaJob *job, KafkaHandle *handle)
 	else
 	{
 		job->core = handle->core;
+		handle->stats->counters[KAFKA_COUNT_REQUESTS]++;
 		job->refs = 2;
 		kafka_core_hold(job->core);
 		count_running(1);
@@ -240,6 +248,14 @@ kafka_job_is_done(KafkaJob *job)
 	done = job->done;
 	pthread_mutex_unlock(&job->mutex);
 	return done;
+}
+
+void
+kafka_job_nap(KafkaJob *job, int ms)
+{
+	struct pollfd pipe_end = {.fd = job->pipe[0], .events = POLLIN};
+
+	(void) poll(&pipe_end, 1, ms);	/* a signal ends it, too */
 }
 
 static void

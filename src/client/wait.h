@@ -35,6 +35,9 @@ extern void kafka_wait_start(KafkaWait *wait, KafkaHandle *handle, const KafkaPl
 /* Something moved: the limit counts anew. */
 extern void kafka_wait_progress(KafkaWait *wait);
 
+/* Milliseconds since then. */
+extern int	kafka_elapsed_ms(instr_time since);
+
 /* Milliseconds without progress. */
 extern int	kafka_wait_elapsed(const KafkaWait *wait);
 
@@ -87,6 +90,9 @@ extern void kafka_jobs_wait(KafkaJob **jobs, int n, KafkaWait *wait);
 /* The same in two halves, for a job that nobody waits for. */
 extern void kafka_job_start(KafkaJob *job, KafkaHandle *handle);
 extern bool kafka_job_is_done(KafkaJob *job);
+
+/* Waits at most so long for the job to be done; no interrupt is served, nothing raised. */
+extern void kafka_job_nap(KafkaJob *job, int ms);
 
 /* For clean-up paths: NULL or false where the others raise; then the job is gone. */
 extern void *kafka_job_try_alloc(size_t size, void (*run) (KafkaJob *),

@@ -18,6 +18,8 @@ char	   *kafka_setting_server;
 int			kafka_setting_delivery = KAFKA_DELIVERY_BEFORE_COMMIT;
 int			kafka_setting_connect_timeout = 10 * 1000;
 int			kafka_setting_commit_timeout = 30 * 1000;
+int			kafka_setting_after_commit_timeout = 10 * 1000;
+int			kafka_setting_commit_wait = KAFKA_WAIT_ACKNOWLEDGED;
 int			kafka_setting_send_buffer = 64 * 1024;
 char	   *kafka_setting_instance_name;
 int			kafka_setting_log_broker_messages = 4;
@@ -32,6 +34,12 @@ static const struct config_enum_entry log_levels[] = {
 	{"notice", 5, false},
 	{"info", 6, false},
 	{"debug", 7, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry commit_waits[] = {
+	{"acknowledged", KAFKA_WAIT_ACKNOWLEDGED, false},
+	{"visible", KAFKA_WAIT_VISIBLE, false},
 	{NULL, 0, false}
 };
 
@@ -59,6 +67,11 @@ define_enums(void)
 							 NULL, &kafka_setting_delivery,
 							 KAFKA_DELIVERY_BEFORE_COMMIT, kafka_delivery_modes,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("kafka_fdw.commit_wait",
+							 "What COMMIT waits for when it has sent messages.",
+							 "visible: until every read_committed reader sees them.",
+							 &kafka_setting_commit_wait, KAFKA_WAIT_ACKNOWLEDGED, commit_waits,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable("kafka_fdw.log_broker_messages",
 							 "Least severe level of librdkafka's messages that is logged.",
 							 NULL, &kafka_setting_log_broker_messages, 4, log_levels,
@@ -78,6 +91,12 @@ define_limits(void)
 							"It covers the end of a transaction, which statement_timeout does not.",
 							&kafka_setting_commit_timeout,
 							30 * 1000, 100, 3600 * 1000, PGC_USERSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("kafka_fdw.after_commit_timeout",
+							"Longest wait for Kafka's commit after PostgreSQL's (delivery after_commit).",
+							"The transaction still holds its locks meanwhile.",
+							&kafka_setting_after_commit_timeout,
+							10 * 1000, 100, 3600 * 1000, PGC_USERSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("kafka_fdw.send_buffer",
 							"Memory for messages that wait for the transaction's end.",

@@ -12,10 +12,19 @@
 
 #include "postgres.h"
 
+/* What COMMIT waits for, once the messages are confirmed. */
+typedef enum KafkaCommitWait
+{
+	KAFKA_WAIT_ACKNOWLEDGED,	/* Kafka's transaction is committed */
+	KAFKA_WAIT_VISIBLE			/* and every read_committed reader sees it */
+} KafkaCommitWait;
+
 extern char *kafka_setting_server;		/* name, "" = the only one of the database */
 extern int	kafka_setting_delivery;		/* a KafkaDeliveryMode */
 extern int	kafka_setting_connect_timeout;	/* ms */
 extern int	kafka_setting_commit_timeout;	/* ms */
+extern int	kafka_setting_after_commit_timeout;	/* ms */
+extern int	kafka_setting_commit_wait;	/* a KafkaCommitWait */
 extern int	kafka_setting_send_buffer;	/* kB */
 extern char *kafka_setting_instance_name;	/* "" = made of host, port, data directory */
 extern int	kafka_setting_log_broker_messages;	/* highest syslog level that is logged */

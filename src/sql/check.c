@@ -15,6 +15,7 @@
 #include "client/consumer.h"
 #include "client/producer.h"
 #include "client/topic.h"
+#include "client/transaction.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "ground/attempt.h"
@@ -77,7 +78,7 @@ send_one(Check *check, KafkaProducer *producer, const char *text)
 static char *
 step_produce(Check *check)
 {
-	KafkaProducer *producer = kafka_producer_open(check->opts, false);
+	KafkaProducer *producer = kafka_producer_open(check->opts);
 
 	check->offset = send_one(check, producer, "kafka.check");
 	kafka_producer_close(producer);
@@ -134,12 +135,12 @@ step_fetch(Check *check)
 static char *
 step_transaction(Check *check)
 {
-	KafkaProducer *producer = kafka_producer_open(check->opts, true);
+	KafkaProducer *producer = kafka_transaction_open(check->opts);
 	int64		offset;
 
-	kafka_producer_begin(producer);
+	kafka_transaction_begin(producer);
 	offset = send_one(check, producer, "kafka.check in a transaction");
-	kafka_producer_commit(producer);
+	kafka_transaction_commit(producer);
 	kafka_producer_close(producer);
 	expect_message(check, offset, "kafka.check in a transaction");
 	return "1 message committed and read back";

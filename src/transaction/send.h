@@ -24,6 +24,7 @@ typedef struct KafkaSender KafkaSender;
  *
  * before_commit: messages are kept until PostgreSQL's transaction commits and are sent in
  * one Kafka transaction that commits just before it.
+ * after_commit: the same, but it commits just after it.
  * immediate: messages go out at once; kafka_sender_finish waits for them.
  */
 extern KafkaSender *kafka_sender_open(const KafkaOptions *opts, const char *topic,
@@ -32,7 +33,17 @@ extern KafkaSender *kafka_sender_open(const KafkaOptions *opts, const char *topi
 /* Raises 22023 for a partition that does not exist and 54000 for a message too large. */
 extern void kafka_sender_send(KafkaSender *sender, const KafkaMessage *msg);
 
-/* Every message sent so far is confirmed (immediate), or kept (before_commit). */
+/* Raises what kafka_sender_send() would raise about this message before it sends it. */
+extern void kafka_sender_check(const KafkaSender *sender, const KafkaMessage *msg);
+
+/*
+ * In immediate mode, sends a message whose fate is noted in *delivery, as
+ * kafka_producer_send_tracked(); false in the others: nothing was sent.
+ */
+extern bool kafka_sender_send_tracked(KafkaSender *sender, const KafkaMessage *msg,
+									  KafkaDelivery *delivery);
+
+/* Every message sent so far is confirmed (immediate), or kept (the other modes). */
 extern void kafka_sender_finish(KafkaSender *sender);
 
 /* Where the last message went, after finish; NULL where that is not known yet. */
@@ -44,7 +55,10 @@ extern void kafka_sender_close(KafkaSender *sender);
 /* The mode in force: the argument unless UNSET, else the setting. */
 extern KafkaDeliveryMode kafka_delivery_mode(int mode);
 
-/* Registers the transaction callbacks; called once, from _PG_init. */
-extern void kafka_send_init(void);
+/* Messages that wait for the transaction's end go through this server as this user? */
+extern bool kafka_sends_are_pending(Oid serverid, Oid userid);
+
+/* commit.c: registers the transaction callbacks; called once, from _PG_init. */
+extern void kafka_commit_init(void);
 
 #endif							/* KAFKA_SEND_H */

@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * producer_internal.h
+ *	  What producer.c and transaction.c share.
+ *
+ * Layer 1, private to src/client.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_PRODUCER_INTERNAL_H
+#define KAFKA_PRODUCER_INTERNAL_H
+
+#include "postgres.h"
+
+#include "client/error.h"
+#include "client/handle_internal.h"
+#include "client/producer.h"
+#include "lib/ilist.h"
+
+struct KafkaTarget
+{
+	KafkaTarget *next;
+	KafkaDelivery untracked;	/* of all messages whose sender does not ask */
+	char	   *topic;
+	int32		npartitions;
+	KafkaPartitioner partitioner;
+	rd_kafka_topic_t *rkt;
+	uint32		turn;			/* round_robin */
+	int64	   *confirmed;		/* last offset of each partition, KAFKA_UNKNOWN if none */
+};
+
+typedef enum KafkaTransactionPhase
+{
+	KAFKA_TRANSACTION_NONE,
+	KAFKA_TRANSACTION_OPEN,
+	KAFKA_TRANSACTION_UNCLEAN,	/* something failed; nothing of it becomes visible */
+	KAFKA_TRANSACTION_UNKNOWN	/* its commit was not answered */
+} KafkaTransactionPhase;
+
+struct KafkaProducer
+{
+	dlist_node	node;			/* in the session's list of producers in use */
+	const KafkaOptions *opts;	/* the caller's */
+	KafkaHandle *handle;
+	KafkaTarget *targets;
+	int64		outstanding;	/* messages without a report */
+	int			unserved;		/* messages since reports were last looked at */
+	bool		refused;		/* a tracked message failed: the handle is not used again */
+	KafkaTransactionPhase transaction;
+	struct KafkaTransactionSlot *slot;	/* of the session's ids, or NULL */
+	KafkaReceipt receipt;
+
+	/* the first message that failed */
+	rd_kafka_resp_err_t failed;
+	const KafkaTarget *failed_target;
+	int32		failed_partition;
+	char		failed_text[KAFKA_TEXT_SIZE];
+
+	MemoryContext context;
+	MemoryContextCallback callback;
+};
+
+/* A producer on that handle, as kafka_producer_open() says; the handle becomes its own. */
+extern KafkaProducer *kafka_producer_on_handle(const KafkaOptions *opts, KafkaHandle *handle);
+
+/*
+ * A handle from the cache or new, without a fatal error: after one,
+ * rd_kafka_begin_transaction() might never return.
+ */
+extern KafkaHandle *kafka_producer_acquire(const KafkaOptions *opts, KafkaRole role,
+										   const char *transactional_id);
+
+/* Raises the first message's failure. */
+extern KAFKA_NORETURN void kafka_producer_throw_failed(KafkaProducer *producer);
+
+/* transaction.c: the producer lets go of its transaction and its id.  Never throws. */
+extern void kafka_transaction_detach(KafkaProducer *producer);
+
+#endif							/* KAFKA_PRODUCER_INTERNAL_H */
