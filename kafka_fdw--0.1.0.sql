@@ -171,3 +171,64 @@ AS 'MODULE_PATHNAME', 'kafka_check' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 6;
 COMMENT ON FUNCTION "check"(name, boolean) IS
 'tests a server end to end on a temporary topic: connection, topic, produce, fetch, transaction; with write => false the connection only';
 REVOKE EXECUTE ON FUNCTION "check"(name, boolean) FROM PUBLIC;
+
+-- ---------------------------------------------------------------------------
+-- This session's clients, and what they have done
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION get_clients(
+  OUT server name, OUT username name, OUT purpose text, OUT transactional_id text,
+  OUT in_use boolean, OUT stale boolean, OUT reachable boolean, OUT started timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kafka_get_clients' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 5;
+COMMENT ON FUNCTION get_clients() IS 'rows of the view kafka.clients';
+
+CREATE VIEW clients AS SELECT * FROM get_clients();
+COMMENT ON VIEW clients IS
+'the connections to Kafka that this session keeps: each costs some threads and descriptors';
+COMMENT ON COLUMN clients.server IS 'foreign server; NULL: it was dropped';
+COMMENT ON COLUMN clients.username IS 'user whose mapping it was made with';
+COMMENT ON COLUMN clients.purpose IS
+'metadata, scan, lookup (scans of a few messages), producer, transactional producer';
+COMMENT ON COLUMN clients.transactional_id IS 'Kafka''s transactional id, of a transactional producer';
+COMMENT ON COLUMN clients.in_use IS 'something is using it now';
+COMMENT ON COLUMN clients.stale IS 'options have changed since: it is not used again';
+COMMENT ON COLUMN clients.reachable IS 'false: when last heard of, no broker could be reached';
+COMMENT ON COLUMN clients.started IS 'when it was started';
+
+CREATE FUNCTION get_client_stats(
+  OUT server name, OUT username name, OUT client_uses bigint, OUT clients_started bigint,
+  OUT requests bigint, OUT messages_sent bigint, OUT bytes_sent bigint,
+  OUT messages_confirmed bigint, OUT messages_failed bigint,
+  OUT transactions_committed bigint, OUT transactions_aborted bigint,
+  OUT transactions_unknown bigint, OUT after_commit_failures bigint,
+  OUT after_commit_messages bigint, OUT visible_timeouts bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kafka_get_client_stats' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 2;
+COMMENT ON FUNCTION get_client_stats() IS 'rows of the view kafka.client_stats';
+
+CREATE VIEW client_stats AS SELECT * FROM get_client_stats();
+COMMENT ON VIEW client_stats IS
+'what this session has done with each server, in numbers, since it began or DISCARD ALL';
+COMMENT ON COLUMN client_stats.server IS 'foreign server; NULL: it was dropped';
+COMMENT ON COLUMN client_stats.username IS 'user whose mapping was used';
+COMMENT ON COLUMN client_stats.client_uses IS
+'how often a connection was taken; without that nothing goes to Kafka';
+COMMENT ON COLUMN client_stats.clients_started IS 'connections that were started';
+COMMENT ON COLUMN client_stats.requests IS 'requests for metadata, offsets and administration';
+COMMENT ON COLUMN client_stats.messages_sent IS 'messages handed to librdkafka';
+COMMENT ON COLUMN client_stats.bytes_sent IS 'bytes of their keys and values';
+COMMENT ON COLUMN client_stats.messages_confirmed IS 'messages that the brokers have confirmed';
+COMMENT ON COLUMN client_stats.messages_failed IS
+'messages that were refused, not confirmed in time, or given up';
+COMMENT ON COLUMN client_stats.transactions_committed IS 'Kafka transactions committed';
+COMMENT ON COLUMN client_stats.transactions_aborted IS
+'Kafka transactions given up: nothing of them is visible';
+COMMENT ON COLUMN client_stats.transactions_unknown IS
+'Kafka transactions whose commit was not answered: visible or not';
+COMMENT ON COLUMN client_stats.after_commit_failures IS
+'delivery after_commit: transactions that PostgreSQL has committed and Kafka has not, or perhaps';
+COMMENT ON COLUMN client_stats.after_commit_messages IS 'messages of those, lost or perhaps lost';
+COMMENT ON COLUMN client_stats.visible_timeouts IS
+'commits after which readers were not seen to see the messages in time (commit_wait visible)';
+GRANT SELECT ON clients, client_stats TO PUBLIC;

@@ -13,6 +13,7 @@
 #include "fdw/ends.h"
 #include "fmgr.h"
 #include "ground/settings.h"
+#include "sql/discard.h"
 #include "transaction/send.h"
 
 PG_MODULE_MAGIC;
@@ -26,4 +27,5 @@ _PG_init(void)
 	kafka_handle_init();
 	kafka_ends_init();
 	kafka_commit_init();
+	kafka_discard_init();
 }

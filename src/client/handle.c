@@ -351,6 +351,37 @@ kafka_handle_close_idle(Oid serverid, Oid userid, bool producers)
 	return closed;
 }
 
+void
+kafka_handle_close_all_idle(void)
+{
+	destroy_idle(0);
+}
+
+List *
+kafka_handle_list(void)
+{
+	List	   *result = NIL;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &handles)
+	{
+		KafkaHandle *handle = dlist_container(KafkaHandle, node, iter.cur);
+		KafkaClient *client = palloc(sizeof(KafkaClient));
+
+		kafka_handle_serve(handle);
+		client->serverid = handle->serverid;
+		client->userid = handle->userid;
+		client->role = handle->role;
+		client->transactional_id = handle->transactional_id;
+		client->in_use = handle->in_use;
+		client->stale = handle->stale;
+		client->reachable = !kafka_handle_is_down(handle);
+		client->started = handle->started;
+		result = lappend(result, client);
+	}
+	return result;
+}
+
 /* ------------------------------------------------------------------------
  * Making
  * ------------------------------------------------------------------------
@@ -545,6 +576,7 @@ make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
 	handle->stats->counters[KAFKA_COUNT_CLIENTS_STARTED]++;
 	handle->serverid = opts->serverid;
 	handle->userid = opts->userid;
+	handle->started = GetCurrentTimestamp();
 	handle->server_name = MemoryContextStrdup(context, opts->server_name);
 	handle->identity = MemoryContextStrdup(context, identity);
 	if (transactional_id)

@@ -14,6 +14,7 @@
 
 #include "client/property.h"
 #include "ground/options.h"
+#include "utils/timestamp.h"
 
 typedef struct KafkaHandle KafkaHandle;
 
@@ -39,6 +40,28 @@ extern void kafka_handle_discard(KafkaHandle *handle);
  * never released.
  */
 extern KafkaHandle *kafka_handle_admin(const KafkaOptions *opts);
+
+/* One of the session's handles, for a look from SQL. */
+typedef struct KafkaClient
+{
+	Oid			serverid;
+	Oid			userid;
+	KafkaRole	role;
+	const char *transactional_id;	/* or NULL */
+	bool		in_use;
+	bool		stale;			/* options have changed: it is not used again */
+	bool		reachable;		/* false: the last thing heard is that no broker is */
+	TimestampTz started;
+} KafkaClient;
+
+/* The session's handles, as a List of KafkaClient, palloc'd. */
+extern List *kafka_handle_list(void);
+
+/*
+ * The session is to be as if it were new: every handle that nobody uses is destroyed.  Never
+ * throws.
+ */
+extern void kafka_handle_close_all_idle(void);
 
 /* Registers the exit and invalidation callbacks; called once, from _PG_init. */
 extern void kafka_handle_init(void);

@@ -50,6 +50,7 @@ struct KafkaHandle
 	KafkaStats *stats;
 	Oid			serverid;
 	Oid			userid;
+	TimestampTz started;
 	char	   *identity;		/* all properties as one text: equal text, equal handle */
 	char	   *transactional_id;	/* or NULL */
 	bool		in_use;

@@ -89,6 +89,14 @@ kafka_sent_forget_topic(Oid serverid, const char *topic)
 			hash_search(sent, &entry->key, HASH_REMOVE, NULL);
 }
 
+void
+kafka_sent_forget_all(void)
+{
+	if (sent)
+		hash_destroy(sent);
+	sent = NULL;
+}
+
 bool
 kafka_sent_is_empty(void)
 {

@@ -26,6 +26,9 @@ extern void kafka_sent_forget(Oid serverid, const char *topic, int32 partition);
 /* The same for all partitions: waiting was in vain, or the topic is gone. */
 extern void kafka_sent_forget_topic(Oid serverid, const char *topic);
 
+/* The same for everything. */
+extern void kafka_sent_forget_all(void);
+
 /* True if the session has sent nothing since it was last forgotten. */
 extern bool kafka_sent_is_empty(void);
 
