@@ -377,6 +377,9 @@ read_from_memory(void)
 
 	if (read_offset >= blocks[read_block]->used)
 	{
+		/* librdkafka's queue has its messages by now, and needs the memory */
+		pfree(blocks[read_block]);
+		blocks[read_block] = NULL;
 		read_block++;
 		read_offset = 0;
 	}

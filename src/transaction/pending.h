@@ -30,8 +30,8 @@ extern void kafka_pending_subabort(int level);
 extern void kafka_pending_subcommit(int level);
 
 /*
- * Reading from the beginning.  msg's pointers hold until the next call.  Nothing may be
- * added any more.
+ * Reading from the beginning, once: memory is freed as it is read.  msg's pointers hold until
+ * the next call.  Nothing may be added any more.
  */
 extern void kafka_pending_rewind(void);
 extern bool kafka_pending_next(int *destination, KafkaMessage *msg);
