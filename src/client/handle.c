@@ -9,9 +9,9 @@
  * Threads.  librdkafka's threads never see a signal (all are blocked while they are
  * started, and they block them again themselves) and never run PostgreSQL's code: logs go
  * to a queue, errors and delivery reports to callbacks that librdkafka calls inside
- * rd_kafka_poll() or rd_kafka_flush(): in the backend's own thread, or, when the backend has
- * let go of the handle, in the helper thread that aborts its transaction.  The callbacks only
- * record, and in a helper thread not even that; whoever waits raises afterwards.
+ * rd_kafka_poll() or rd_kafka_flush(): in the backend's own thread, or in a helper thread
+ * that commits or aborts a transaction.  The callbacks only record, and in a helper thread not
+ * even that; whoever waits raises afterwards.
  *
  * Life.  Handles live in a list of the session, found again by an identity made of all
  * their properties, so that a changed option makes a new handle.  A handle is used by one
@@ -53,6 +53,7 @@
 
 static dlist_head handles = DLIST_STATIC_INIT(handles);
 static pid_t handles_pid;		/* the process that owns the list */
+static pthread_t backend_thread;
 static bool exit_callback_set;
 
 static bool
@@ -116,13 +117,15 @@ kafka_handle_is_rejected(const KafkaHandle *handle)
  * thread that outlives the backend's interest gets here too, and finds no handle.
  * ------------------------------------------------------------------------
  */
-/* NULL once the backend has let go: then only a helper thread is still at work. */
+/* NULL in a helper thread, also when the backend has let go of the handle. */
 static KafkaHandle *
 backends_handle(void *opaque)
 {
 	KafkaHandleCore *core = (KafkaHandleCore *) opaque;
 	KafkaHandle *handle;
 
+	if (!pthread_equal(pthread_self(), backend_thread))
+		return NULL;
 	pthread_mutex_lock(&core->mutex);
 	handle = core->handle;
 	pthread_mutex_unlock(&core->mutex);
@@ -552,6 +555,7 @@ set_exit_callback(void)
 	if (!IsUnderPostmaster && IsPostmasterEnvironment)
 		elog(ERROR, "kafka_fdw cannot connect from the postmaster");
 	handles_pid = MyProcPid;
+	backend_thread = pthread_self();
 	if (exit_callback_set)
 		return;
 	before_shmem_exit(destroy_all, (Datum) 0);

@@ -5,9 +5,14 @@
  *
  * Layer 1.
  *
- * Calls.  init, commit and abort resume where they were, so they are called in slices with
- * interrupts looked at in between.  Errors are read in librdkafka's order: requires abort,
- * retriable, else fatal.
+ * Calls.  init resumes where it was, so it is called in slices with interrupts looked at in
+ * between.  commit and abort should, but where librdkafka's own thread is late (a busy
+ * machine) a resumed call can take an earlier call's answer for its own, and end in "not
+ * valid in state CommittingTransaction" or, worse, take the commit for an abort.  So they run
+ * whole, once, in a helper thread while the backend waits (wait.h).  All reports have been seen
+ * before, so that thread has no callback to call but of errors, which it leaves out.
+ *
+ * Errors are read in librdkafka's order: requires abort, retriable, else fatal.
  *
  * After anything but a clean commit the handle is destroyed and the next transaction makes a
  * new one: librdkafka does not have KIP-890, so a late marker of the old transaction could
@@ -199,19 +204,91 @@ kafka_transaction_open(const KafkaOptions *opts)
 	return producer;
 }
 
-static void
-abort_run(KafkaJob *job)
-{
-	rd_kafka_error_t *error = rd_kafka_abort_transaction(job->core->rk, ABORT_MS);
+/* ------------------------------------------------------------------------
+ * Calls in a helper thread
+ * ------------------------------------------------------------------------
+ */
+typedef rd_kafka_error_t *(*TransactionCall) (rd_kafka_t *rk, int timeout_ms);
 
-	if (error)
-		rd_kafka_error_destroy(error);
+typedef struct TransactionJob
+{
+	KafkaJob	job;
+	TransactionCall call;
+	int			timeout_ms;
+	rd_kafka_error_t *error;	/* NULL: done well */
+} TransactionJob;
+
+static void
+call_run(KafkaJob *job)
+{
+	TransactionJob *self = (TransactionJob *) job;
+
+	self->error = self->call(job->core->rk, self->timeout_ms);
 }
 
 static void
-abort_destroy(KafkaJob *job)
+call_destroy(KafkaJob *job)
 {
-	free(job);
+	TransactionJob *self = (TransactionJob *) job;
+
+	if (self->error)
+		rd_kafka_error_destroy(self->error);
+	free(self);
+}
+
+/* The job under way, or NULL.  Never throws. */
+static TransactionJob *
+start_call(KafkaHandle *handle, TransactionCall call, int timeout_ms)
+{
+	TransactionJob *self = kafka_job_try_alloc(sizeof(TransactionJob), call_run, call_destroy);
+
+	if (self == NULL)
+		return NULL;
+	self->call = call;
+	self->timeout_ms = timeout_ms;
+	return kafka_job_try_start(&self->job, handle) ? self : NULL;
+}
+
+/* The error, which is the caller's to destroy now; the job is gone. */
+static rd_kafka_error_t *
+take_error(TransactionJob *self)
+{
+	rd_kafka_error_t *error = self->error;
+
+	self->error = NULL;
+	kafka_job_drop(&self->job);
+	return error;
+}
+
+/*
+ * The whole call.  An interrupt or an error leaves the thread alone with it: the producer is to
+ * be closed then.
+ */
+static rd_kafka_error_t *
+call_whole(KafkaProducer *producer, TransactionCall call, int timeout_ms, KafkaWait *wait)
+{
+	TransactionJob *self = start_call(producer->handle, call, timeout_ms);
+
+	if (self == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not start a thread for a Kafka request: %m")));
+	PG_TRY();
+	{
+		while (!kafka_job_is_done(&self->job))
+		{
+			kafka_job_nap(&self->job, KAFKA_SLICE_MS);
+			if (!kafka_job_is_done(&self->job))
+				kafka_wait_check(wait);
+		}
+	}
+	PG_CATCH();
+	{
+		kafka_job_drop(&self->job);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return take_error(self);
 }
 
 /*
@@ -223,13 +300,13 @@ abort_destroy(KafkaJob *job)
 static void
 abort_in_background(KafkaHandle *handle)
 {
-	KafkaJob   *job;
+	TransactionJob *self;
 
 	if (kafka_handle_is_down(handle) || rd_kafka_fatal_error(handle->rk, NULL, 0))
 		return;
-	job = kafka_job_try_alloc(sizeof(KafkaJob), abort_run, abort_destroy);
-	if (job && kafka_job_try_start(job, handle))
-		kafka_job_drop(job);
+	self = start_call(handle, rd_kafka_abort_transaction, ABORT_MS);
+	if (self)
+		kafka_job_drop(&self->job);
 }
 
 void
@@ -237,8 +314,9 @@ kafka_transaction_detach(KafkaProducer *producer)
 {
 	if (producer->transaction == KAFKA_TRANSACTION_OPEN)
 		abort_in_background(producer->handle);
-	if (producer->transaction == KAFKA_TRANSACTION_OPEN ||
-		producer->transaction == KAFKA_TRANSACTION_UNCLEAN)
+	if (producer->transaction == KAFKA_TRANSACTION_UNKNOWN)
+		producer->handle->stats->counters[KAFKA_COUNT_TRANSACTIONS_UNKNOWN]++;
+	else if (producer->transaction != KAFKA_TRANSACTION_NONE)
 		producer->handle->stats->counters[KAFKA_COUNT_TRANSACTIONS_ABORTED]++;
 	if (producer->slot == NULL)
 		return;
@@ -251,8 +329,6 @@ kafka_transaction_detach(KafkaProducer *producer)
  * Begin
  * ------------------------------------------------------------------------
  */
-typedef rd_kafka_error_t *(*TransactionCall) (rd_kafka_t *rk, int timeout_ms);
-
 /*
  * Calls in slices until it is done; the error that ended it, or NULL.  Retriable errors
  * (the slice's own time-out is one) are tried again until the wait's limit, which raises.
@@ -322,17 +398,9 @@ kafka_transaction_begin(KafkaProducer *producer)
  * Commit
  * ------------------------------------------------------------------------
  */
-static void
-note_unknown(KafkaProducer *producer)
-{
-	producer->transaction = KAFKA_TRANSACTION_UNKNOWN;
-	producer->handle->stats->counters[KAFKA_COUNT_TRANSACTIONS_UNKNOWN]++;
-}
-
 static KAFKA_NORETURN void
-throw_outcome_unknown(KafkaProducer *producer, const char *text)
+throw_outcome_unknown(const char *text)
 {
-	note_unknown(producer);
 	ereport(ERROR,
 			(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 			 errmsg("outcome of the Kafka transaction is unknown"),
@@ -350,14 +418,6 @@ note_commit(KafkaProducer *producer)
 		INSTR_TIME_SET_CURRENT(producer->slot->committed);
 }
 
-/* Of a slice's error: is there anything to wait for? */
-static bool
-goes_on(const rd_kafka_error_t *error)
-{
-	return !rd_kafka_error_txn_requires_abort(error) && !rd_kafka_error_is_fatal(error) &&
-		rd_kafka_error_is_retriable(error);
-}
-
 void
 kafka_transaction_commit(KafkaProducer *producer)
 {
@@ -366,63 +426,66 @@ kafka_transaction_commit(KafkaProducer *producer)
 	rd_kafka_error_t *error;
 	char		text[KAFKA_TEXT_SIZE];
 
-	producer->transaction = KAFKA_TRANSACTION_UNCLEAN;
+	producer->transaction = KAFKA_TRANSACTION_UNKNOWN;
 	kafka_wait_start(&wait, producer->handle, &place, INT_MAX,
 					 "kafka_fdw.commit_timeout");
-	for (;;)
+	error = call_whole(producer, rd_kafka_commit_transaction, kafka_setting_commit_timeout, &wait);
+	if (error == NULL)
 	{
-		error = rd_kafka_commit_transaction(producer->handle->rk, KAFKA_SLICE_MS);
-		if (error == NULL)
-			break;
-		/* the broker has refused, so nothing of it becomes visible */
-		if (rd_kafka_error_txn_requires_abort(error))
-			throw_transaction_error(producer, error, &place);
-		strlcpy(text, rd_kafka_error_string(error), sizeof(text));
-		if (!goes_on(error) || kafka_wait_elapsed(&wait) > kafka_setting_commit_timeout)
-		{
-			rd_kafka_error_destroy(error);
-			throw_outcome_unknown(producer, text);
-		}
-		rd_kafka_error_destroy(error);
-		kafka_wait_check(&wait);
+		note_commit(producer);
+		return;
 	}
-	note_commit(producer);
+	/* the broker has refused, so nothing of it becomes visible */
+	if (rd_kafka_error_txn_requires_abort(error))
+	{
+		producer->transaction = KAFKA_TRANSACTION_UNCLEAN;
+		throw_transaction_error(producer, error, &place);
+	}
+	strlcpy(text, rd_kafka_error_string(error), sizeof(text));
+	rd_kafka_error_destroy(error);
+	throw_outcome_unknown(text);
+}
+
+/* Of a call that is done; in why what went wrong. */
+static bool
+settle_quietly(KafkaProducer *producer, rd_kafka_error_t *error, char *why, size_t why_size)
+{
+	if (error == NULL)
+	{
+		note_commit(producer);
+		return true;
+	}
+	if (rd_kafka_error_txn_requires_abort(error))
+		producer->transaction = KAFKA_TRANSACTION_UNCLEAN;
+	strlcpy(why, rd_kafka_error_is_retriable(error) ? "no answer in time" :
+			rd_kafka_error_string(error), why_size);
+	rd_kafka_error_destroy(error);
+	return false;
 }
 
 bool
 kafka_transaction_commit_quietly(KafkaProducer *producer, int limit_ms, char *why,
 								 size_t why_size)
 {
+	TransactionJob *self;
 	instr_time	begin;
 
-	producer->transaction = KAFKA_TRANSACTION_UNCLEAN;
+	producer->transaction = KAFKA_TRANSACTION_UNKNOWN;
 	INSTR_TIME_SET_CURRENT(begin);
-	for (;;)
-	{
-		int			left = limit_ms - kafka_elapsed_ms(begin);
-		rd_kafka_error_t *error = rd_kafka_commit_transaction(producer->handle->rk,
-															  Max(1, Min(KAFKA_SLICE_MS, left)));
-		bool		on;
-		bool		refused;
-
-		if (error == NULL)
-			break;
-		strlcpy(why, rd_kafka_error_string(error), why_size);
-		on = goes_on(error);
-		refused = rd_kafka_error_txn_requires_abort(error);
-		rd_kafka_error_destroy(error);
-		if (on && (QueryCancelPending || ProcDiePending))
-			strlcpy(why, "the wait was cancelled", why_size);
-		else if (on && kafka_elapsed_ms(begin) >= limit_ms)
-			strlcpy(why, "no answer in time", why_size);
-		else if (on)
-			continue;
-		if (!refused)
-			note_unknown(producer);
-		return false;
-	}
-	note_commit(producer);
-	return true;
+	self = start_call(producer->handle, rd_kafka_commit_transaction, limit_ms);
+	if (self == NULL)			/* no thread: then without a look at interrupts */
+		return settle_quietly(producer,
+							  rd_kafka_commit_transaction(producer->handle->rk, limit_ms),
+							  why, why_size);
+	while (!kafka_job_is_done(&self->job) && !QueryCancelPending && !ProcDiePending &&
+		   kafka_elapsed_ms(begin) <= limit_ms + KAFKA_SLICE_MS)
+		kafka_job_nap(&self->job, KAFKA_SLICE_MS);
+	if (kafka_job_is_done(&self->job))
+		return settle_quietly(producer, take_error(self), why, why_size);
+	strlcpy(why, QueryCancelPending || ProcDiePending ? "the wait was cancelled" :
+			"no answer in time", why_size);
+	kafka_job_drop(&self->job);
+	return false;
 }
 
 /* The offsets are those of the messages; the marker stands behind them. */
