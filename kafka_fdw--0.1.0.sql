@@ -218,6 +218,38 @@ COMMENT ON FUNCTION deserialize_uuid(bytea) IS
 'a value from what Kafka''s UUIDSerializer wrote; another length is an error';
 
 -- ---------------------------------------------------------------------------
+-- Where a key goes.  An untyped literal is a topic; a number is a number of partitions.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION partition_for_key(
+  topic text, key text, partitioner text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'kafka_partition_of_topic_text' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION partition_for_key(text, text, text, name) IS
+'the partition of a topic to which the server''s partitioner, or another one, sends a key; NULL if it can be any';
+
+CREATE FUNCTION partition_for_key(
+  topic text, key bytea, partitioner text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'kafka_partition_of_topic_bytea' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION partition_for_key(text, bytea, text, name) IS
+'the partition of a topic to which the server''s partitioner, or another one, sends a key; NULL if it can be any';
+
+CREATE FUNCTION partition_for_key(
+  partitions integer, key text, partitioner text DEFAULT 'murmur2_random')
+RETURNS integer
+AS 'MODULE_PATHNAME', 'kafka_partition_of_count_text' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION partition_for_key(integer, text, text) IS
+'the partition out of so many to which a partitioner sends a key, without a broker; NULL if it can be any';
+
+CREATE FUNCTION partition_for_key(
+  partitions integer, key bytea, partitioner text DEFAULT 'murmur2_random')
+RETURNS integer
+AS 'MODULE_PATHNAME', 'kafka_partition_of_count_bytea' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION partition_for_key(integer, bytea, text) IS
+'the partition out of so many to which a partitioner sends a key, without a broker; NULL if it can be any';
+
+-- ---------------------------------------------------------------------------
 -- Topics
 -- ---------------------------------------------------------------------------
 
