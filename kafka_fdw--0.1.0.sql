@@ -113,6 +113,143 @@ COMMENT ON FUNCTION produce(text, bytea, bytea, jsonb, integer, timestamptz, tex
 'sends a message with a binary key; a NULL value is a tombstone; part of the transaction unless delivery is immediate';
 
 -- ---------------------------------------------------------------------------
+-- Serializers.  What each writes depends on its argument only (text: on the database's
+-- encoding, which does not change).
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION serialize_string(value text) RETURNS bytea
+AS 'MODULE_PATHNAME', 'kafka_serialize_string' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION serialize_string(text) IS
+'text as Kafka''s StringSerializer writes it: in UTF-8';
+
+CREATE FUNCTION serialize_json(value text) RETURNS bytea
+AS 'MODULE_PATHNAME', 'kafka_serialize_json_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION serialize_json(text) IS
+'a JSON document as its text in UTF-8; text that is not JSON is an error';
+
+CREATE FUNCTION serialize_json(value json) RETURNS bytea
+AS 'MODULE_PATHNAME', 'kafka_serialize_string' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION serialize_json(json) IS
+'a JSON document as its text in UTF-8';
+
+CREATE FUNCTION serialize_json(value jsonb) RETURNS bytea
+AS 'MODULE_PATHNAME', 'kafka_serialize_jsonb' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION serialize_json(jsonb) IS
+'a JSON document as its text in UTF-8';
+
+CREATE FUNCTION serialize_bytes(value bytea) RETURNS bytea
+AS 'MODULE_PATHNAME', 'kafka_serialize_bytes' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION serialize_bytes(bytea) IS
+'bytes as Kafka''s ByteArraySerializer writes them: as they are';
+
+CREATE FUNCTION serialize_short(value integer) RETURNS bytea
+AS 'MODULE_PATHNAME', 'kafka_serialize_short' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION serialize_short(integer) IS
+'a value as Kafka''s ShortSerializer writes it: 2 bytes, big-endian; out of smallint''s range is an error';
+
+CREATE FUNCTION serialize_integer(value integer) RETURNS bytea
+AS 'MODULE_PATHNAME', 'kafka_serialize_integer' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION serialize_integer(integer) IS
+'a value as Kafka''s IntegerSerializer writes it: 4 bytes, big-endian';
+
+CREATE FUNCTION serialize_long(value bigint) RETURNS bytea
+AS 'MODULE_PATHNAME', 'kafka_serialize_long' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION serialize_long(bigint) IS
+'a value as Kafka''s LongSerializer writes it: 8 bytes, big-endian';
+
+CREATE FUNCTION serialize_float(value real) RETURNS bytea
+AS 'MODULE_PATHNAME', 'kafka_serialize_float' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION serialize_float(real) IS
+'a value as Kafka''s FloatSerializer writes it: 4 bytes, IEEE 754, big-endian';
+
+CREATE FUNCTION serialize_double(value double precision) RETURNS bytea
+AS 'MODULE_PATHNAME', 'kafka_serialize_double' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION serialize_double(double precision) IS
+'a value as Kafka''s DoubleSerializer writes it: 8 bytes, IEEE 754, big-endian';
+
+CREATE FUNCTION serialize_uuid(value uuid) RETURNS bytea
+AS 'MODULE_PATHNAME', 'kafka_serialize_uuid' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION serialize_uuid(uuid) IS
+'a value as Kafka''s UUIDSerializer writes it: its text of 36 characters';
+
+CREATE FUNCTION deserialize_string(data bytea) RETURNS text
+AS 'MODULE_PATHNAME', 'kafka_deserialize_string' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION deserialize_string(bytea) IS
+'text from what Kafka''s StringSerializer wrote; must be valid UTF-8';
+
+CREATE FUNCTION deserialize_json(data bytea) RETURNS json
+AS 'MODULE_PATHNAME', 'kafka_deserialize_json' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION deserialize_json(bytea) IS
+'a JSON document from its text in UTF-8';
+
+CREATE FUNCTION deserialize_bytes(data bytea) RETURNS bytea
+AS 'MODULE_PATHNAME', 'kafka_serialize_bytes' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION deserialize_bytes(bytea) IS
+'bytes from what Kafka''s ByteArraySerializer wrote: as they are';
+
+CREATE FUNCTION deserialize_short(data bytea) RETURNS smallint
+AS 'MODULE_PATHNAME', 'kafka_deserialize_short' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION deserialize_short(bytea) IS
+'a value from what Kafka''s ShortSerializer wrote; another length is an error';
+
+CREATE FUNCTION deserialize_integer(data bytea) RETURNS integer
+AS 'MODULE_PATHNAME', 'kafka_deserialize_integer' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION deserialize_integer(bytea) IS
+'a value from what Kafka''s IntegerSerializer wrote; another length is an error';
+
+CREATE FUNCTION deserialize_long(data bytea) RETURNS bigint
+AS 'MODULE_PATHNAME', 'kafka_deserialize_long' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION deserialize_long(bytea) IS
+'a value from what Kafka''s LongSerializer wrote; another length is an error';
+
+CREATE FUNCTION deserialize_float(data bytea) RETURNS real
+AS 'MODULE_PATHNAME', 'kafka_deserialize_float' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION deserialize_float(bytea) IS
+'a value from what Kafka''s FloatSerializer wrote; another length is an error';
+
+CREATE FUNCTION deserialize_double(data bytea) RETURNS double precision
+AS 'MODULE_PATHNAME', 'kafka_deserialize_double' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION deserialize_double(bytea) IS
+'a value from what Kafka''s DoubleSerializer wrote; another length is an error';
+
+CREATE FUNCTION deserialize_uuid(data bytea) RETURNS uuid
+AS 'MODULE_PATHNAME', 'kafka_deserialize_uuid' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION deserialize_uuid(bytea) IS
+'a value from what Kafka''s UUIDSerializer wrote; another length is an error';
+
+-- ---------------------------------------------------------------------------
+-- Where a key goes.  An untyped literal is a topic; a number is a number of partitions.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION partition_for_key(
+  topic text, key text, partitioner text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'kafka_partition_of_topic_text' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION partition_for_key(text, text, text, name) IS
+'the partition of a topic to which the server''s partitioner, or another one, sends a key; NULL if it can be any';
+
+CREATE FUNCTION partition_for_key(
+  topic text, key bytea, partitioner text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'kafka_partition_of_topic_bytea' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION partition_for_key(text, bytea, text, name) IS
+'the partition of a topic to which the server''s partitioner, or another one, sends a key; NULL if it can be any';
+
+CREATE FUNCTION partition_for_key(
+  partitions integer, key text, partitioner text DEFAULT 'murmur2_random')
+RETURNS integer
+AS 'MODULE_PATHNAME', 'kafka_partition_of_count_text' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION partition_for_key(integer, text, text) IS
+'the partition out of so many to which a partitioner sends a key, without a broker; NULL if it can be any';
+
+CREATE FUNCTION partition_for_key(
+  partitions integer, key bytea, partitioner text DEFAULT 'murmur2_random')
+RETURNS integer
+AS 'MODULE_PATHNAME', 'kafka_partition_of_count_bytea' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION partition_for_key(integer, bytea, text) IS
+'the partition out of so many to which a partitioner sends a key, without a broker; NULL if it can be any';
+
+-- ---------------------------------------------------------------------------
 -- Topics
 -- ---------------------------------------------------------------------------
 

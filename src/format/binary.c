@@ -3,32 +3,27 @@
  * binary.c
  *	  The formats "integer", "short", "long", "float", "double" and "uuid".
  *
- * Layer 2.  Byte for byte what Kafka's serializers of these names write: numbers are
- * big-endian and have a fixed length, a UUID is its text of 36 characters.  A single column
- * holds the value; it may be wider than the format, and then what the format cannot hold is
- * refused when it is written.
+ * Layer 2.  Byte for byte what Kafka's serializers of these names write (primitive.c).  A
+ * single column holds the value; it may be wider than the format, and then what the format
+ * cannot hold is refused when it is written.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <ctype.h>
 #include <math.h>
 
 #include "catalog/pg_type.h"
 #include "format/format.h"
-#include "port/pg_bswap.h"
+#include "format/primitive.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/fmgrprotos.h"
 #include "utils/uuid.h"
 
-#define UUID_TEXT_LEN 36
-
 /* What differs between the formats. */
 typedef struct Shape
 {
-	int			length;			/* of the value, in bytes */
 	Oid			types[3];		/* base types of a column, InvalidOid behind the last */
 	const char *expected;		/* the same in words */
 } Shape;
@@ -39,19 +34,19 @@ shape_of(int format)
 	switch (format)
 	{
 		case KAFKA_FORMAT_SHORT:
-			return (Shape) {2, {INT2OID, INT4OID, INT8OID}, "smallint, integer or bigint"};
+			return (Shape) {{INT2OID, INT4OID, INT8OID}, "smallint, integer or bigint"};
 		case KAFKA_FORMAT_INTEGER:
-			return (Shape) {4, {INT4OID, INT8OID}, "integer or bigint"};
+			return (Shape) {{INT4OID, INT8OID}, "integer or bigint"};
 		case KAFKA_FORMAT_LONG:
-			return (Shape) {8, {INT8OID}, "bigint"};
+			return (Shape) {{INT8OID}, "bigint"};
 		case KAFKA_FORMAT_FLOAT:
-			return (Shape) {4, {FLOAT4OID, FLOAT8OID}, "real or double precision"};
+			return (Shape) {{FLOAT4OID, FLOAT8OID}, "real or double precision"};
 		case KAFKA_FORMAT_DOUBLE:
-			return (Shape) {8, {FLOAT8OID}, "double precision"};
+			return (Shape) {{FLOAT8OID}, "double precision"};
 		case KAFKA_FORMAT_UUID:
-			return (Shape) {UUID_TEXT_LEN, {UUIDOID, TEXTOID, VARCHAROID}, "uuid or text"};
+			return (Shape) {{UUIDOID, TEXTOID, VARCHAROID}, "uuid or text"};
 		default:
-			elog(ERROR, "format %d has no fixed length", format);
+			elog(ERROR, "format %d is not binary", format);
 	}
 }
 
@@ -76,7 +71,7 @@ begin_binary(KafkaFieldSet *set)
 static void
 check_length(const KafkaFieldSet *set, KafkaBytes bytes)
 {
-	int			length = shape_of(set->format).length;
+	int			length = kafka_primitive_length(set->format);
 
 	if (bytes.len != (size_t) length)
 		ereport(ERROR,
@@ -84,17 +79,6 @@ check_length(const KafkaFieldSet *set, KafkaBytes bytes)
 				 errmsg("format \"%s\" has %d bytes, but the message's %s has %zu",
 						kafka_format_get(set->format)->name, length,
 						set->is_key ? "key" : "value", bytes.len)));
-}
-
-/* The first bytes as a number. */
-static uint64
-read_big_endian(KafkaBytes bytes)
-{
-	uint64		result = 0;
-
-	for (size_t i = 0; i < bytes.len; i++)
-		result = (result << 8) | (unsigned char) bytes.data[i];
-	return result;
 }
 
 static Datum
@@ -108,44 +92,20 @@ integer_datum(int64 value, Oid type)
 static Datum
 float_datum(uint32 bits, Oid type)
 {
-	float4		value;
+	float4		value = kafka_primitive_float(bits);
 
-	memcpy(&value, &bits, sizeof(value));
 	return type == FLOAT4OID ? Float4GetDatum(value) : Float8GetDatum((float8) value);
-}
-
-static Datum
-double_datum(uint64 bits)
-{
-	float8		value;
-
-	memcpy(&value, &bits, sizeof(value));
-	return Float8GetDatum(value);
-}
-
-/* Kafka's form only; uuid_in() would take others of the same length. */
-static void
-check_uuid_text(const char *text)
-{
-	for (int i = 0; i < UUID_TEXT_LEN; i++)
-	{
-		bool		dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-		if (dash ? text[i] != '-' : !isxdigit((unsigned char) text[i]))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-					 errmsg("message is not a UUID in text form")));
-	}
 }
 
 static Datum
 uuid_datum(KafkaFieldSet *set, KafkaField *field, KafkaBytes bytes)
 {
-	char		text[UUID_TEXT_LEN + 1];
+	char		text[KAFKA_UUID_TEXT_LEN + 1];
 
-	memcpy(text, bytes.data, UUID_TEXT_LEN);
-	text[UUID_TEXT_LEN] = '\0';
-	check_uuid_text(text);
+	if (!kafka_primitive_uuid_text(bytes, text))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("message is not a UUID in text form")));
 	if (field->base == UUIDOID)
 		return kafka_field_checked(set, field,
 								   DirectFunctionCall1(uuid_in, CStringGetDatum(text)));
@@ -164,7 +124,7 @@ number_datum(int format, uint64 bits, Oid type)
 		case KAFKA_FORMAT_FLOAT:
 			return float_datum((uint32) bits, type);
 		case KAFKA_FORMAT_DOUBLE:
-			return double_datum(bits);
+			return Float8GetDatum(kafka_primitive_double(bits));
 		default:
 			return integer_datum((int64) bits, type);
 	}
@@ -184,7 +144,8 @@ decode_binary(void *state, KafkaBytes bytes, Datum *values, bool *nulls)
 		values[0] = uuid_datum(set, field, bytes);
 	else
 		values[0] = kafka_field_checked(set, field,
-										number_datum(set->format, read_big_endian(bytes),
+										number_datum(set->format,
+													 kafka_primitive_read(bytes),
 													 field->base));
 	set->current = NULL;
 	nulls[0] = false;
@@ -216,33 +177,16 @@ integer_bits(const KafkaFieldSet *set, Datum value, int64 min, int64 max)
 	return (uint64) number;
 }
 
-/* As Java writes it: there is one NaN only. */
 static uint64
 float_bits(const KafkaFieldSet *set, Datum value)
 {
 	float8		wide = set->fields[0].base == FLOAT8OID ? DatumGetFloat8(value) :
 		DatumGetFloat4(value);
 	float4		narrow = (float4) wide;
-	uint32		bits;
 
-	if (isnan(wide))
-		return 0x7fc00000;
 	if ((isinf(narrow) && !isinf(wide)) || (narrow == 0 && wide != 0))
 		throw_range(set);
-	memcpy(&bits, &narrow, sizeof(bits));
-	return bits;
-}
-
-static uint64
-double_bits(Datum value)
-{
-	float8		number = DatumGetFloat8(value);
-	uint64		bits;
-
-	if (isnan(number))
-		return UINT64CONST(0x7ff8000000000000);
-	memcpy(&bits, &number, sizeof(bits));
-	return bits;
+	return kafka_primitive_float_bits(narrow);
 }
 
 static uint64
@@ -257,7 +201,7 @@ number_bits(const KafkaFieldSet *set, Datum value)
 		case KAFKA_FORMAT_FLOAT:
 			return float_bits(set, value);
 		case KAFKA_FORMAT_DOUBLE:
-			return double_bits(value);
+			return kafka_primitive_double_bits(DatumGetFloat8(value));
 		default:
 			return integer_bits(set, value, PG_INT64_MIN, PG_INT64_MAX);
 	}
@@ -267,10 +211,9 @@ static void
 encode_binary(void *state, Datum *values, bool *nulls, StringInfo out)
 {
 	KafkaFieldSet *set = (KafkaFieldSet *) state;
-	int			length = shape_of(set->format).length;
-	uint64		bits = pg_hton64(number_bits(set, values[0]));
+	int			length = kafka_primitive_length(set->format);
 
-	appendBinaryStringInfo(out, (char *) &bits + sizeof(bits) - length, length);
+	kafka_primitive_write(number_bits(set, values[0]), length, out);
 }
 
 /* A text column may hold any spelling of a UUID; the message has Kafka's. */
@@ -285,7 +228,7 @@ encode_uuid(void *state, Datum *values, bool *nulls, StringInfo out)
 		text = DatumGetCString(DirectFunctionCall1(uuid_out,
 												   DirectFunctionCall1(uuid_in,
 																	   CStringGetDatum(text))));
-	appendBinaryStringInfo(out, text, UUID_TEXT_LEN);
+	appendBinaryStringInfo(out, text, KAFKA_UUID_TEXT_LEN);
 }
 
 #define BINARY_FORMAT(name, encode) \

@@ -21,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "format/json.h"
 #include "format/json_path.h"
+#include "format/json_shape.h"
 #include "funcapi.h"
 #include "ground/compat.h"
 #include "nodes/makefuncs.h"
@@ -246,7 +247,7 @@ is_complex(Oid type)
 {
 	Oid			base = getBaseType(type);
 
-	return type_is_array(base) || type_is_rowtype(base);
+	return kafka_json_is_array(base) || type_is_rowtype(base);
 }
 
 static ComplexType *

@@ -5,7 +5,8 @@
  *
  * Layer 2.  Every column becomes a member, null ones too, in column order and nested as
  * the columns' paths say.  Values are written as row_to_json() would: numbers and booleans
- * bare, json as it is, dates in ISO form, everything else as a string.
+ * bare, json as it is, dates in ISO form, everything else as a string; so are arrays and
+ * composites that would not come back from JSON as they were (json_shape.h).
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "format/json.h"
 #include "format/json_path.h"
+#include "format/json_shape.h"
 #include "ground/compat.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -37,6 +39,7 @@ typedef struct JsonEncoder
 	KafkaFieldSet *set;
 	KafkaJsonNode *root;
 	JsonKind   *kinds;			/* by field */
+	KafkaJsonShape **shapes;	/* by field; NULL: neither array nor composite */
 	Oid		   *bases;			/* base types of the fields */
 	StringInfoData text;		/* reused; in the database's encoding */
 } JsonEncoder;
@@ -63,7 +66,7 @@ kind_of(Oid base)
 		case TIMESTAMPTZOID:
 			return KIND_DATETIME;
 		default:
-			if (type_is_array(base))
+			if (kafka_json_is_array(base))
 				return KIND_ARRAY;
 			return type_is_rowtype(base) ? KIND_COMPOSITE : KIND_STRING;
 	}
@@ -105,11 +108,14 @@ kafka_json_begin_encode(KafkaFieldSet *set)
 	encoder->root = kafka_json_tree(set, false);
 	check_writable(set, encoder->root);
 	encoder->kinds = palloc(sizeof(JsonKind) * Max(set->nfields, 1));
+	encoder->shapes = palloc0(sizeof(KafkaJsonShape *) * Max(set->nfields, 1));
 	encoder->bases = palloc(sizeof(Oid) * Max(set->nfields, 1));
 	for (int i = 0; i < set->nfields; i++)
 	{
 		encoder->bases[i] = getBaseType(set->fields[i].type);
 		encoder->kinds[i] = kind_of(encoder->bases[i]);
+		if (encoder->kinds[i] == KIND_ARRAY || encoder->kinds[i] == KIND_COMPOSITE)
+			encoder->shapes[i] = kafka_json_shape_make(encoder->bases[i]);
 	}
 	initStringInfo(&encoder->text);
 	return encoder;
@@ -121,9 +127,12 @@ append_value(JsonEncoder *encoder, int i, Datum value)
 	KafkaField *field = &encoder->set->fields[i];
 	StringInfo	out = &encoder->text;
 	char		buffer[MAXDATELEN + 1];
+	JsonKind	kind = encoder->kinds[i];
 	char	   *output;
 
-	switch (encoder->kinds[i])
+	if (encoder->shapes[i] && !kafka_json_shape_fits(encoder->shapes[i], value))
+		kind = KIND_STRING;
+	switch (kind)
 	{
 		case KIND_BOOL:
 			appendStringInfoString(out, DatumGetBool(value) ? "true" : "false");

@@ -13,12 +13,16 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_type.h"
 #include "foreign/foreign.h"
+#include "format/format.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
+#include "mb/pg_wchar.h"
 #include "sql/common.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -92,6 +96,37 @@ kafka_sql_text(FunctionCallInfo fcinfo, int argno, const char *name)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not be NULL", name)));
 	return text_to_cstring(PG_GETARG_TEXT_PP(argno));
+}
+
+KafkaBytes
+kafka_sql_bytes(FunctionCallInfo fcinfo, int argno, Oid type)
+{
+	KafkaBytes	bytes = {NULL, 0};
+	StringInfoData text;
+	struct varlena *data;
+
+	if (PG_ARGISNULL(argno))
+		return bytes;
+	if (type == JSONBOID)
+	{
+		Jsonb	   *jsonb = PG_GETARG_JSONB_P(argno);
+
+		bytes.data = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+		bytes.len = strlen(bytes.data);
+	}
+	else
+	{
+		data = PG_GETARG_VARLENA_PP(argno);
+		bytes.data = VARDATA_ANY(data);
+		bytes.len = VARSIZE_ANY_EXHDR(data);
+	}
+	if (type == BYTEAOID || GetDatabaseEncoding() == PG_UTF8)
+		return bytes;
+	initStringInfo(&text);
+	kafka_text_encode(bytes.data, (int) bytes.len, PG_UTF8, &text);
+	bytes.data = text.data;
+	bytes.len = text.len;
+	return bytes;
 }
 
 int

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "ground/message.h"
 #include "ground/options.h"
 
 /*
@@ -25,6 +26,13 @@ extern KafkaOptions *kafka_sql_server(FunctionCallInfo fcinfo, int argno);
 
 /* A text argument that must not be NULL; raises 22004 that names it. */
 extern char *kafka_sql_text(FunctionCallInfo fcinfo, int argno, const char *name);
+
+/*
+ * An argument of type text, json, jsonb or bytea as Kafka gets it: text and JSON in UTF-8,
+ * bytea as it is, NULL as Kafka's null.  Lasts as long as the argument and the current
+ * memory context.
+ */
+extern KafkaBytes kafka_sql_bytes(FunctionCallInfo fcinfo, int argno, Oid type);
 
 /* An interval argument in ms; default_ms where it is NULL; 22023 unless it is positive. */
 extern int	kafka_sql_interval_ms(FunctionCallInfo fcinfo, int argno, const char *name,

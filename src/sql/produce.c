@@ -23,7 +23,6 @@
 #include "sql/common.h"
 #include "transaction/send.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 
 /* Arguments, in the order of the declarations. */
@@ -70,46 +69,14 @@ get_call(FunctionCallInfo fcinfo)
 	return call;
 }
 
-/* An argument as bytes: text and json in UTF-8, bytea as it is; NULL as Kafka's null. */
-static KafkaBytes
-argument_bytes(FunctionCallInfo fcinfo, int argno, Oid type)
-{
-	KafkaBytes	bytes = {NULL, 0};
-	StringInfoData text;
-	struct varlena *data;
-
-	if (PG_ARGISNULL(argno))
-		return bytes;
-	if (type == JSONBOID)
-	{
-		Jsonb	   *jsonb = PG_GETARG_JSONB_P(argno);
-
-		bytes.data = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
-		bytes.len = strlen(bytes.data);
-	}
-	else
-	{
-		data = PG_GETARG_VARLENA_PP(argno);
-		bytes.data = VARDATA_ANY(data);
-		bytes.len = VARSIZE_ANY_EXHDR(data);
-	}
-	if (type == BYTEAOID || GetDatabaseEncoding() == PG_UTF8)
-		return bytes;
-	initStringInfo(&text);
-	kafka_text_encode(bytes.data, (int) bytes.len, PG_UTF8, &text);
-	bytes.data = text.data;
-	bytes.len = text.len;
-	return bytes;
-}
-
 static void
 fill_message(FunctionCallInfo fcinfo, const ProduceCall *call, KafkaMessage *msg)
 {
 	memset(msg, 0, sizeof(*msg));
 	msg->topic = kafka_sql_text(fcinfo, ARG_TOPIC, "topic");
 	msg->offset = KAFKA_UNKNOWN;
-	msg->value = argument_bytes(fcinfo, ARG_VALUE, call->value_type);
-	msg->key = argument_bytes(fcinfo, ARG_KEY, call->key_type);
+	msg->value = kafka_sql_bytes(fcinfo, ARG_VALUE, call->value_type);
+	msg->key = kafka_sql_bytes(fcinfo, ARG_KEY, call->key_type);
 	if (!PG_ARGISNULL(ARG_HEADERS))
 		kafka_headers_from_jsonb(PG_GETARG_DATUM(ARG_HEADERS), msg);
 	msg->partition = PG_ARGISNULL(ARG_PARTITION) ? KAFKA_PARTITION_ANY :

@@ -286,6 +286,16 @@ sub status
 	return $out;
 }
 
+# Runs a Java tool of Kafka's distribution, given by its class; what it prints.
+sub tool { my ($self, @command) = @_; return $self->_run('tool', '--', @command); }
+
+# The files that hold the messages of a topic on the first node.
+sub segments
+{
+	my ($self, $topic) = @_;
+	return sort glob "$self->{dir}/node1/data/$topic-[0-9]*/*.log";
+}
+
 # The text of a node's log.
 sub log
 {
