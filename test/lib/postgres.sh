@@ -39,8 +39,8 @@ find_pg_config() {
     return 1
 }
 
-# Everything that a build and a run need, installed where missing; IPC::Run, which only
-# TAP tests use, not where NO_TAP is set.
+# Everything that a build and a run need, installed where missing; IPC::Run and kcat, which
+# only TAP tests use, not where NO_TAP is set.
 need_postgres() {
     local missing=() library libraries major
     find_pg_config || missing+=(postgresql)
@@ -54,6 +54,7 @@ need_postgres() {
     done
     perl -MTest::More -e 1 2>/dev/null || missing+=(perl)
     [[ -n ${NO_TAP:-} ]] || perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)
+    [[ -n ${NO_TAP:-} ]] || command -v kcat >/dev/null || missing+=(kcat)
     if ((${#missing[@]})) && [[ ${missing[0]} == postgresql ]]; then
         need_lists postgresql-server-dev
         major=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -n 1)

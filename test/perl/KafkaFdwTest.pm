@@ -19,6 +19,7 @@ use File::Basename qw(dirname);
 use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Test::More ();
 use Time::HiRes qw(time sleep);
 
 my $TEST_DIR = abs_path(dirname(__FILE__) . '/..');
@@ -56,16 +57,27 @@ sub wait_until
 sub threads_of { return scalar @{ [ glob "/proc/$_[0]/task/*" ] }; }
 sub descriptors_of { return scalar @{ [ glob "/proc/$_[0]/fd/*" ] }; }
 
-# broker(nodes => 1, set => {PROPERTY => VALUE}, start => 1): a Kafka of the test's own.
+# broker(nodes => 1, set => {PROPERTY => VALUE}, start => 1, proxied => 0): a Kafka of the
+# test's own. With proxied => 1 behind a fault proxy (see KafkaFdwFaults.pm); where there can
+# be none, the whole test is skipped.
 sub broker
 {
 	my (%args) = @_;
+	_need_proxy() if $args{proxied};
 	my $self = bless { dir => PostgreSQL::Test::Utils::tempdir('kafka') }, 'KafkaFdwTest::Broker';
 	push @stop_at_end, $self;
-	$self->{options} = [ '--nodes', $args{nodes} // 1 ];
+	$self->{options} = [ '--nodes', $args{nodes} // 1, $args{proxied} ? '--proxied' : () ];
 	push @{ $self->{options} }, '--set', "$_=$args{set}{$_}" for sort keys %{ $args{set} // {} };
 	$self->start if $args{start} // 1;
 	return $self;
+}
+
+sub _need_proxy
+{
+	my $error = '';
+	return if IPC::Run::run([ "$TEST_DIR/broker/proxy", 'path' ], '>', '/dev/null', '2>', \$error);
+	Test::More::plan(skip_all => 'no fault proxy: ' . ($error =~ s/^.*proxy: |\n$//sgr));
+	return;
 }
 
 # node(BOOTSTRAP, name => 'main', conf => 'text'): a started PostgreSQL on which the
@@ -269,11 +281,28 @@ sub start
 	return $self;
 }
 
+sub env { my ($self) = @_; return $self->_run('env'); }
+
 sub bootstrap
 {
 	my ($self) = @_;
-	my ($brokers) = $self->_run('env') =~ /KAFKA_BROKERS=(\S+)/;
+	my ($brokers) = $self->env =~ /KAFKA_BROKERS=(\S+)/;
 	return $brokers;
+}
+
+# The same brokers behind the proxy.
+sub proxied
+{
+	my ($self) = @_;
+	my ($brokers) = $self->env =~ /KAFKA_PROXIED=(\S+)/;
+	return $brokers;
+}
+
+# Runs one of Kafka's own tools; its output. Takes two seconds.
+sub tool
+{
+	my ($self, $class, @arguments) = @_;
+	return $self->_run('tool', '--', $class, '--bootstrap-server', $self->bootstrap, @arguments);
 }
 
 # One line a node, as the verb prints them.
@@ -309,7 +338,7 @@ sub log
 sub _end
 {
 	my ($self) = @_;
-	eval { $self->kill; 1 } or warn $@ if -e "$self->{dir}/cluster";
+	eval { $self->_run('end'); 1 } or warn $@ if -e "$self->{dir}/cluster";
 	return;
 }
 
