@@ -218,7 +218,8 @@ sub _toxic
 	return $self;
 }
 
-# Nothing gets through, connections stay; heal breaks those that lost something.
+# Nothing gets through, connections stay; heal breaks those that lost something. What a
+# latency holds back at that moment gets through yet (toxiproxy lets it go): cut loses it.
 sub black_hole { my ($self, %args) = @_; return $self->_toxic('timeout', { timeout => 0 }, %args); }
 
 # Each piece arrives so many ms later; both directions add up.
