@@ -1,4 +1,4 @@
--- Options: names that are none, that belong elsewhere, that the extension keeps for itself.
+-- peer_S10: Options: names that are none, that belong elsewhere, that the extension keeps for itself.
 \set VERBOSITY default
 CREATE SERVER options_names FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers 'localhost:1', bootstrap_server 'x');
 \echo :LAST_ERROR_SQLSTATE

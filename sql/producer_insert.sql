@@ -1,4 +1,4 @@
--- INSERT: every meta column that can be written, and those that cannot.
+-- peer_W7: INSERT: every meta column that can be written, and those that cannot.
 SELECT * FROM kafka.create_topic('producer_insert', 3);
 CREATE FOREIGN TABLE producer_insert (
   id int, name text,

@@ -1,4 +1,4 @@
--- Timestamps of messages: milliseconds, what Kafka can hold, what the topic accepts.
+-- peer_W7: Timestamps of messages: milliseconds, what Kafka can hold, what the topic accepts.
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
 SELECT * FROM kafka.create_topic('producer_timestamps', 1);

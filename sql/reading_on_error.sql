@@ -1,4 +1,4 @@
--- Messages that cannot be decoded: on_error, ignore_junk, and what the error says.
+-- peer_S6: Messages that cannot be decoded: on_error, ignore_junk, and what the error says.
 SELECT * FROM kafka.create_topic('reading_on_error', 1);
 SELECT count(kafka.produce('reading_on_error', v, delivery => 'immediate'))
   FROM (VALUES ('{"a": 1, "b": "x"}'), ('{"a": "one", "b": "y"}'), ('{"a": 3'), ('{"a": 4, "b": "z"}')) AS s (v);
