@@ -19,8 +19,9 @@ use IPC::Run ();
 use Test::More;
 use KafkaFdwTest;
 
-# Messages of a transaction in a ledger; message I of transaction T has the id 10 T + I.
+# Messages of a transaction in a ledger; message I of transaction T has the id $STEP T + I.
 our $EACH = 3;
+our $STEP = 1000;
 
 sub proxy
 {
@@ -91,8 +92,8 @@ sub turn
 {
 	my ($name, $t, $partitions) = @_;
 	$partitions //= 2;
-	return "INSERT INTO ${name}_rows SELECT 10 * $t + i FROM generate_series(1, $EACH) i; "
-		. "INSERT INTO $name (id, pad, part) SELECT 10 * $t + i, repeat('x', 100), i % $partitions "
+	return "INSERT INTO ${name}_rows SELECT $STEP * $t + i FROM generate_series(1, $EACH) i; "
+		. "INSERT INTO $name (id, pad, part) SELECT $STEP * $t + i, repeat('x', 100), i % $partitions "
 		. "FROM generate_series(1, $EACH) i";
 }
 
@@ -128,7 +129,7 @@ sub compare
 	my (%row, %message, %count);
 	$row{$_}++ for @$rows;
 	$message{$_}++ for @$messages;
-	$count{ int $_ / 10 }++ for keys %message;
+	$count{ int $_ / $STEP }++ for keys %message;
 	my $sorted = sub { return [ sort { $a <=> $b } @_ ] };
 	return {
 		rows => scalar @$rows,
@@ -161,7 +162,7 @@ sub holds
 {
 	my ($session, $bootstrap, $name, $what, %may) = @_;
 	my $found = oracle($session, $bootstrap, $name, @{ $may{more} // [] });
-	my $not = sub { my ($kind) = @_; return [ grep { !$may{$kind}{ int $_ / 10 } } @{ $found->{$kind} } ] };
+	my $not = sub { my ($kind) = @_; return [ grep { !$may{$kind}{ int $_ / $STEP } } @{ $found->{$kind} } ] };
 	is_deeply($not->('lost'), [], "$what: each committed row has its message");
 	is_deeply($not->('extra'), [], "$what: no message without its row");
 	is_deeply($found->{twice}, [], "$what: none is there twice");

@@ -80,7 +80,7 @@ for my $mode (@modes)
 		my ($what, $in_log, $seconds) = @$phase;
 		my $state = cut_in_phase($session, $ledger, ++$t, $in_log, $seconds);
 		my $error = $session->error;
-		my $committed = $control->query("SELECT count(*) FROM ${ledger}_rows WHERE id / 10 = $t") > 0;
+		my $committed = $control->query("SELECT count(*) FROM ${ledger}_rows WHERE id / 1000 = $t") > 0;
 		if ($seconds)
 		{
 			is($state, '00000', "$mode, $what: COMMIT succeeds") or diag $error;

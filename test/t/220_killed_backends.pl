@@ -12,7 +12,11 @@ use KafkaFdwFaults;
 my $KILLS = 20;
 my $SESSIONS = 3;
 
-my $broker = KafkaFdwTest::broker();
+# Many messages and a slow network, so that a kill finds a part of a transaction sent.
+$KafkaFdwFaults::EACH = 200;
+
+my $broker = KafkaFdwTest::broker(proxied => 1);
+my $proxy = KafkaFdwFaults::proxy($broker);
 # Transactions that nobody takes over end soon.
 my $node = KafkaFdwFaults::node($broker, conf => "restart_after_crash = on\nkafka_fdw.commit_timeout = 4s\n");
 my $control = KafkaFdwTest::session($node);
@@ -22,6 +26,7 @@ my @modes = KafkaFdwFaults::modes($control, 'killed');
 KafkaFdwFaults::ledger($control, "killed_$_", delivery => $_) for @modes;
 $control->quit;
 
+$proxy->bandwidth(2000, direction => 'upstream');
 srand(my $seed = $ENV{KAFKA_FDW_SEED} // int(1000 * time));
 diag "seed $seed (KAFKA_FDW_SEED)";
 
@@ -48,8 +53,9 @@ for my $round (1 .. $KILLS)
 	$control = KafkaFdwTest::session($node);
 	for my $number (0 .. $#sessions)
 	{
-		my ($from, $to) = map { 10 * ($first->($number) + $_) } 0, 1000;
-		my $last = $control->query("SELECT max(id) / 10 FROM killed_${mode}_rows WHERE id >= $from AND id < $to");
+		# transactions have a thousand ids each
+		my ($from, $to) = map { 1000 * ($first->($number) + $_) } 0, 1000;
+		my $last = $control->query("SELECT max(id) / 1000 FROM killed_${mode}_rows WHERE id >= $from AND id < $to");
 		$under_way{ $last eq '' ? $first->($number) : $last + 1 } = 1;
 		# after_commit: what is committed, but was not confirmed to the session
 		$under_way{$last} = 1 if $last ne '' && $mode eq 'after_commit';
@@ -58,6 +64,7 @@ for my $round (1 .. $KILLS)
 	$_->kill for @sessions;
 }
 
+$proxy->heal;
 $control = KafkaFdwTest::session($node);
 for my $mode (@modes)
 {

@@ -56,7 +56,7 @@ for my $mode (@modes)
 			like($state, qr/^(?:08007|HV00L)$/, "$mode, stopped in COMMIT: it fails") or diag $error;
 			like($error, qr/transaction/, "$mode, stopped in COMMIT: with a clear text");
 			note $error;
-			is($control->query("SELECT count(*) FROM ${ledger}_rows WHERE id / 10 = $t"), '0', "$mode: its rows are rolled back");
+			is($control->query("SELECT count(*) FROM ${ledger}_rows WHERE id / 1000 = $t"), '0', "$mode: its rows are rolled back");
 		}
 		elsif ($state eq '00000')
 		{
@@ -68,7 +68,7 @@ for my $mode (@modes)
 		KafkaFdwFaults::holds($control, $broker->bootstrap, $ledger, "$mode, round $round",
 			$mode eq 'after_commit' ? (lost => \%lost) : ());
 		# so that the second round looks at what that one adds
-		$control->query_safe("DELETE FROM ${ledger}_rows WHERE id / 10 IN (" . join(', ', keys %lost) . ')');
+		$control->query_safe("DELETE FROM ${ledger}_rows WHERE id / 1000 IN (" . join(', ', keys %lost) . ')');
 	}
 }
 

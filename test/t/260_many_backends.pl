@@ -33,20 +33,20 @@ for my $mode (@modes)
 {
 	my $ledger = "many_$mode";
 	KafkaFdwFaults::ledger($control, $ledger, partitions => 1, delivery => $mode);
-	$control->query_safe("INSERT INTO $ledger (id) VALUES (10)");
-	$control->query_safe("INSERT INTO ${ledger}_rows VALUES (10)");
+	$control->query_safe("INSERT INTO $ledger (id) VALUES (1000)");
+	$control->query_safe("INSERT INTO ${ledger}_rows VALUES (1000)");
 	my @before = map { $_->($control->pid) } \&KafkaFdwTest::threads_of, \&KafkaFdwTest::descriptors_of;
 	# -C: each transaction in a new connection
 	$node->pgbench("-n -C -c $CLIENTS -j 2 -t " . $BACKENDS / $CLIENTS, 0, [qr{processed: $BACKENDS/$BACKENDS}], [qr{^$}],
 		"$mode: $BACKENDS backends", { "260_$mode" => <<"SQL" });
-			SELECT 10 * (10 + nextval('many_ids')) AS id \\gset
+			SELECT 1000 * (10 + nextval('many_ids')) AS id \\gset
 			BEGIN;
 			INSERT INTO ${ledger}_rows VALUES (:id);
 			INSERT INTO $ledger (id) VALUES (:id);
 			COMMIT;
 SQL
 	is(processes(), $processes, "$mode: no process is left over");
-	$control->query_safe("INSERT INTO ${ledger}_rows VALUES (20); INSERT INTO $ledger (id) VALUES (20)");
+	$control->query_safe("INSERT INTO ${ledger}_rows VALUES (2000); INSERT INTO $ledger (id) VALUES (2000)");
 	my @after = map { $_->($control->pid) } \&KafkaFdwTest::threads_of, \&KafkaFdwTest::descriptors_of;
 	cmp_ok($after[$_], '<=', $before[$_] + 3, "$mode: " . qw(threads descriptors)[$_] . " of a session that stays") for 0, 1;
 
