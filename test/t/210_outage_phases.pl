@@ -16,7 +16,7 @@ my $LIMIT_S = 3;
 my $broker = KafkaFdwTest::broker(proxied => 1);
 my $proxy = KafkaFdwFaults::proxy($broker);
 my $node = KafkaFdwFaults::node($broker,
-	conf => "kafka_fdw.connect_timeout = '${LIMIT_S}s'\nkafka_fdw.commit_timeout = '${LIMIT_S}s'\n");
+	conf => join '', map { "kafka_fdw.${_}_timeout = '${LIMIT_S}s'\n" } qw(connect commit after_commit));
 my $control = KafkaFdwTest::session($node);
 KafkaFdwTest::topic($control, 'phases');
 my @modes = KafkaFdwFaults::modes($control, 'phases');
@@ -88,7 +88,8 @@ for my $mode (@modes)
 		elsif ($in_log == $markers && $mode eq 'after_commit')
 		{
 			is($state, '00000', "$mode, $what: PostgreSQL has committed");
-			like($error, qr/^WARNING:/m, "$mode, $what: with a warning");
+			like($error, qr/^WARNING:.*may be lost.*$messages messages/ms, "$mode, $what: with a warning of what may be lost");
+			is($session->query('SELECT after_commit_messages FROM kafka.client_stats'), $messages, "$mode, $what: and it is counted");
 		}
 		elsif ($in_log == $markers)
 		{
