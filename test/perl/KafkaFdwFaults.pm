@@ -19,6 +19,9 @@ use IPC::Run ();
 use Test::More;
 use KafkaFdwTest;
 
+# The delivery modes with a transaction in Kafka; tests loop over them.
+our @MODES = qw(before_commit after_commit);
+
 # Messages of a transaction in a ledger; message I of transaction T has the id $STEP T + I.
 our $EACH = 3;
 our $STEP = 1000;
@@ -46,22 +49,6 @@ sub high
 {
 	my ($session, $topic) = @_;
 	return $session->query_safe("SELECT sum(high) FROM kafka.watermarks('$topic', server => 'direct')");
-}
-
-# The transactional delivery modes that there are.
-sub modes
-{
-	my ($session, $topic) = @_;
-	my @modes;
-	for my $mode (qw(before_commit after_commit))
-	{
-		$session->query_safe('BEGIN');
-		$session->query("SELECT kafka.produce('$topic', 'v', delivery => '$mode', server => 'kafka')");
-		push @modes, $mode if $session->state eq '00000';
-		croak $session->error if $session->state !~ /^(?:00000|0A000)$/;
-		$session->query_safe('ROLLBACK');
-	}
-	return @modes;
 }
 
 # ledger(SESSION, NAME, partitions => 2, server => 'kafka', delivery => undef): topic and

@@ -15,7 +15,7 @@ my $proxy = KafkaFdwFaults::proxy($broker);
 my $node = KafkaFdwFaults::node($broker);
 my $session = KafkaFdwTest::session($node);
 KafkaFdwTest::topic($session, 'refused', partitions => 2, config => '{"max.message.bytes": 2000}');
-my @modes = (KafkaFdwFaults::modes($session, 'refused'), 'immediate');
+my @modes = (@KafkaFdwFaults::MODES, 'immediate');
 $session->query_safe('CREATE TABLE orders (id int)');
 
 # In a transaction with a row: it fails with STATE, as a whole; then the session sends.

@@ -18,8 +18,7 @@ my $proxy = KafkaFdwFaults::proxy($broker);
 my $node = KafkaFdwFaults::node($broker,
 	conf => join '', map { "kafka_fdw.${_}_timeout = '${LIMIT_S}s'\n" } qw(connect commit after_commit));
 my $control = KafkaFdwTest::session($node);
-KafkaFdwTest::topic($control, 'phases');
-my @modes = KafkaFdwFaults::modes($control, 'phases');
+my @modes = @KafkaFdwFaults::MODES;
 
 # What has to be in the log when the cut comes: $EACH messages, and a marker in each of the
 # two partitions.

@@ -8,7 +8,7 @@ use Time::HiRes qw(sleep time);
 use KafkaFdwTest;
 use KafkaFdwFaults;
 
-my $FAULT_S = 3;
+my $FAULT_S = 2;
 
 my $broker = KafkaFdwTest::broker(proxied => 1);
 my $proxy = KafkaFdwFaults::proxy($broker);
@@ -16,8 +16,7 @@ my $node = KafkaFdwFaults::node($broker, conf => "kafka_fdw.connect_timeout = 5s
 my $control = KafkaFdwTest::session($node);
 # Connections are made anew soon, so that there are many to break.
 $control->query_safe("ALTER SERVER kafka OPTIONS (ADD reconnect_backoff_ms '20', ADD reconnect_backoff_max_ms '50')");
-KafkaFdwTest::topic($control, 'network');
-my @modes = KafkaFdwFaults::modes($control, 'network');
+my @modes = @KafkaFdwFaults::MODES;
 
 # Ten times a second a fault of some ms.
 sub flap
@@ -71,7 +70,7 @@ for my $mode (@modes)
 	}
 	note "$_: $states{$_}" for sort keys %states;
 	KafkaFdwFaults::holds($control, $broker->bootstrap, $ledger, $mode,
-		extra => \%in_doubt, $mode eq 'after_commit' ? (lost => \%in_doubt) : ());
+		$mode eq 'after_commit' ? (lost => \%in_doubt) : (extra => \%in_doubt));
 }
 
 is(KafkaFdwTest::crashes($node), '', 'nothing crashed');

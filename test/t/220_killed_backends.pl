@@ -21,8 +21,7 @@ my $proxy = KafkaFdwFaults::proxy($broker);
 my $node = KafkaFdwFaults::node($broker, conf => "restart_after_crash = on\nkafka_fdw.commit_timeout = 4s\n");
 my $control = KafkaFdwTest::session($node);
 $control->query_safe("ALTER SERVER kafka OPTIONS (ADD transaction_timeout_ms '5000')");
-KafkaFdwTest::topic($control, 'killed');
-my @modes = KafkaFdwFaults::modes($control, 'killed');
+my @modes = @KafkaFdwFaults::MODES;
 KafkaFdwFaults::ledger($control, "killed_$_", delivery => $_) for @modes;
 $control->quit;
 

@@ -16,8 +16,7 @@ my $proxy = KafkaFdwFaults::proxy($broker);
 my $node = KafkaFdwFaults::node($broker, conf => "kafka_fdw.commit_timeout = 20s\n");
 my $control = KafkaFdwTest::session($node);
 $control->query_safe("ALTER SERVER kafka OPTIONS (ADD transaction_timeout_ms '$TRANSACTION_MS')");
-KafkaFdwTest::topic($control, 'stopped');
-my @modes = KafkaFdwFaults::modes($control, 'stopped');
+my @modes = @KafkaFdwFaults::MODES;
 
 for my $mode (@modes)
 {

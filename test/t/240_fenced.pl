@@ -16,8 +16,7 @@ my $proxy = KafkaFdwFaults::proxy($broker);
 my $original = KafkaFdwFaults::node($broker, name => 'original',
 	conf => "kafka_fdw.instance_name = ''\nkafka_fdw.commit_timeout = 20s\n");
 my $session = KafkaFdwTest::session($original);
-KafkaFdwTest::topic($session, 'fenced');
-my @modes = KafkaFdwFaults::modes($session, 'fenced');
+my @modes = @KafkaFdwFaults::MODES;
 KafkaFdwFaults::ledger($session, "${_}_fenced", delivery => $_) for @modes;
 KafkaFdwFaults::ledger($session, "${_}_cloned", delivery => $_) for @modes;
 $session->quit;

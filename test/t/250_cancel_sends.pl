@@ -25,7 +25,7 @@ for my $server (qw(kafka narrow))
 {
 	KafkaFdwTest::topic($control, "sends_$server", server => $server, options => "delivery 'immediate'");
 }
-my @modes = KafkaFdwFaults::modes($control, 'sends_kafka');
+my @modes = @KafkaFdwFaults::MODES;
 for my $mode (@modes)
 {
 	KafkaFdwFaults::ledger($control, "sends_$mode", delivery => $mode);

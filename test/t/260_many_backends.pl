@@ -13,9 +13,8 @@ my $BACKENDS = 1000;
 my $broker = KafkaFdwTest::broker();
 my $node = KafkaFdwFaults::node($broker, conf => "autovacuum = off\n");
 my $control = KafkaFdwTest::session($node);
-KafkaFdwTest::topic($control, 'many');
-my @modes = KafkaFdwFaults::modes($control, 'many');
-$control->query_safe('CREATE SEQUENCE many_ids; SET kafka_fdw.delivery = immediate; INSERT INTO many (id) VALUES (0)');
+my @modes = @KafkaFdwFaults::MODES;
+$control->query_safe('CREATE SEQUENCE many_ids');
 
 # Processes of the server, once none of pgbench's is among them.
 sub processes

@@ -23,7 +23,7 @@ my $control = KafkaFdwTest::session($node);
 $control->query_safe("ALTER DATABASE postgres SET synchronous_commit = local; SET synchronous_commit = local");
 $control->query_safe("ALTER SERVER kafka OPTIONS (ADD transaction_timeout_ms '3000')");
 my $STATS = 'SELECT after_commit_failures, after_commit_messages FROM kafka.client_stats';
-my @modes = qw(after_commit before_commit);
+my @modes = @KafkaFdwFaults::MODES;
 KafkaFdwFaults::ledger($control, "lost_$_", delivery => $_) for @modes;
 $control->query_safe("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
 $node->reload;
