@@ -1,4 +1,4 @@
-# after_commit between PostgreSQL's commit and Kafka's, where messages can be lost: Kafka has
+# peer_S5: after_commit between PostgreSQL's commit and Kafka's, where messages can be lost: Kafka has
 # ended the transaction before PostgreSQL came back to it, a backend is killed there, the
 # broker's answer is lost. What is lost is lost as a whole and was warned of where somebody was
 # left to warn; before_commit keeps its messages at the same points. A wait for a synchronous
