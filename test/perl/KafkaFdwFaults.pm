@@ -164,7 +164,7 @@ sub transactional_ids
 {
 	my ($broker) = @_;
 	return map { /^(kafka_fdw\.\S+)\s+\S+\s+\S+\s+(\S+)/ ? [ $1, $2 ] : () }
-		split /\n/, $broker->tool('org.apache.kafka.tools.TransactionsCommand', 'list');
+		split /\n/, $broker->tool('org.apache.kafka.tools.TransactionsCommand', '--bootstrap-server', '@BROKERS@', 'list');
 }
 
 # The toxics of toxiproxy, and its switches, through its HTTP interface.

@@ -298,13 +298,6 @@ sub proxied
 	return $brokers;
 }
 
-# Runs one of Kafka's own tools; its output. Takes two seconds.
-sub tool
-{
-	my ($self, $class, @arguments) = @_;
-	return $self->_run('tool', '--', $class, '--bootstrap-server', $self->bootstrap, @arguments);
-}
-
 # One line a node, as the verb prints them.
 sub status
 {
