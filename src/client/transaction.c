@@ -398,13 +398,23 @@ kafka_transaction_begin(KafkaProducer *producer)
  * Commit
  * ------------------------------------------------------------------------
  */
+/* Destroys the error. */
 static KAFKA_NORETURN void
-throw_outcome_unknown(const char *text)
+throw_outcome_unknown(rd_kafka_error_t *error)
 {
+	bool		fenced = rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__FENCED;
+	char		text[KAFKA_TEXT_SIZE];
+
+	strlcpy(text, rd_kafka_error_string(error), sizeof(text));
+	rd_kafka_error_destroy(error);
 	ereport(ERROR,
 			(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
 			 errmsg("outcome of the Kafka transaction is unknown"),
 			 errdetail("librdkafka says: %s", text),
+			 fenced ?
+			 errhint("PostgreSQL rolls back; the messages may have become visible in Kafka.  "
+					 "The transaction took longer than \"transaction_timeout_ms\", or another "
+					 "instance has the same \"kafka_fdw.instance_name\".") :
 			 errhint("PostgreSQL rolls back; the messages may have become visible in "
 					 "Kafka.")));
 }
@@ -424,7 +434,6 @@ kafka_transaction_commit(KafkaProducer *producer)
 	KafkaPlace	place = {.doing = "could not commit the Kafka transaction"};
 	KafkaWait	wait;
 	rd_kafka_error_t *error;
-	char		text[KAFKA_TEXT_SIZE];
 
 	producer->transaction = KAFKA_TRANSACTION_UNKNOWN;
 	kafka_wait_start(&wait, producer->handle, &place, INT_MAX,
@@ -441,9 +450,7 @@ kafka_transaction_commit(KafkaProducer *producer)
 		producer->transaction = KAFKA_TRANSACTION_UNCLEAN;
 		throw_transaction_error(producer, error, &place);
 	}
-	strlcpy(text, rd_kafka_error_string(error), sizeof(text));
-	rd_kafka_error_destroy(error);
-	throw_outcome_unknown(text);
+	throw_outcome_unknown(error);
 }
 
 /* Of a call that is done; in why what went wrong. */
