@@ -18,8 +18,9 @@
 ## check-versions  regression tests and isolation specs on every PostgreSQL and librdkafka
 ##                 that Debian has (VERSIONS="here trixie testing /path/to/pg_config")
 ## bench           measure speed and memory on a private PostgreSQL and Kafka (some minutes;
-##                 BENCH="messages=100000 runs=3": quicker; see test/bench/run)
-## bench-callgrind count the instructions a row takes (valgrind)
+##                 BENCH="section=writing messages=100000 runs=3": only that, and quicker;
+##                 see test/bench/run)
+## bench-callgrind count the instructions a row takes (valgrind; BENCH="section=reading")
 ## layers          check that no file includes upwards; print the sizes of functions
 ## demo            show the extension at work on this machine's package index
 ## psql            open psql on the demo's PostgreSQL and Kafka, which keep running

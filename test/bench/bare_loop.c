@@ -15,16 +15,10 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <librdkafka/rdkafka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include "bare.h"
 
 #define BATCH 500
 #define MAX_PARTITIONS 64
-#define TIMEOUT_MS 10000
 
 static const char *const properties[][2] = {
 	{"socket.nagle.disable", "true"},
@@ -47,35 +41,14 @@ typedef struct Topic
 } Topic;
 
 static void
-fail(const char *what, const char *why)
-{
-	fprintf(stderr, "bare_loop: %s: %s\n", what, why);
-	exit(1);
-}
-
-static double
-now_ms(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
-}
-
-static void
 open_handle(Topic *topic, const char *brokers)
 {
-	char		error[512];
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
-	if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, error, sizeof(error)))
-		fail("bootstrap.servers", error);
+	set_property(conf, "bootstrap.servers", brokers);
 	for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++)
-		if (rd_kafka_conf_set(conf, properties[i][0], properties[i][1], error, sizeof(error)))
-			fail(properties[i][0], error);
-	topic->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof(error));
-	if (topic->rk == NULL)
-		fail("rd_kafka_new", error);
+		set_property(conf, properties[i][0], properties[i][1]);
+	topic->rk = new_handle(RD_KAFKA_CONSUMER, conf);
 	topic->rkt = rd_kafka_topic_new(topic->rk, topic->name, NULL);
 	topic->queue = rd_kafka_queue_new(topic->rk);
 }
@@ -189,15 +162,6 @@ scan(Topic *topic)
 		   now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu, messages);
 	for (int p = 0; p < topic->partitions; p++)
 		rd_kafka_consume_stop(topic->rkt, p);
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	double		x = *(const double *) a;
-	double		y = *(const double *) b;
-
-	return (x > y) - (x < y);
 }
 
 static void
