@@ -649,6 +649,8 @@ put_defaults(List **settings, KafkaRole role)
 			put_setting(settings, "enable.idempotence", "true");
 			put_setting(settings, "queue.buffering.max.kbytes", DEFAULT_QUEUE_KBYTES);
 			put_setting(settings, "retry.backoff.ms", "5");
+			/* fills batches while rows come; who waits for a message flushes, which ends it */
+			put_setting(settings, "linger.ms", "50");
 			break;
 	}
 }
