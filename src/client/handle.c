@@ -19,8 +19,8 @@
  * calls only.  Unused ones beyond MAX_IDLE go, oldest first.  Handles are never made in
  * the postmaster, and a forked child never destroys one.
  *
- * Destruction can't fail but could wait for ever if a message were still held, so
- * consumers free theirs before they release a handle.  At exit (before_shmem_exit, when
+ * Destruction can't fail but could wait for ever, so a thread of its own does it (core.c), and
+ * consumers free their messages before they release a handle.  At exit (before_shmem_exit, when
  * PostgreSQL still works) all handles are destroyed; helper threads that still hold one
  * get half a second, then the process goes without them.
  *
@@ -60,36 +60,6 @@ static bool
 is_producer(KafkaRole role)
 {
 	return role == KAFKA_ROLE_PRODUCER || role == KAFKA_ROLE_TRANSACTIONAL;
-}
-
-/* ------------------------------------------------------------------------
- * The counted core
- * ------------------------------------------------------------------------
- */
-void
-kafka_core_hold(KafkaHandleCore *core)
-{
-	pthread_mutex_lock(&core->mutex);
-	core->refs++;
-	pthread_mutex_unlock(&core->mutex);
-}
-
-/* Destroys the handle with the last reference; may run in a helper thread. */
-void
-kafka_core_drop(KafkaHandleCore *core)
-{
-	int			refs;
-
-	pthread_mutex_lock(&core->mutex);
-	refs = --core->refs;
-	pthread_mutex_unlock(&core->mutex);
-	if (refs > 0)
-		return;
-	if (core->logs)
-		rd_kafka_queue_destroy(core->logs);
-	rd_kafka_destroy_flags(core->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-	pthread_mutex_destroy(&core->mutex);
-	free(core);
 }
 
 /* ------------------------------------------------------------------------

@@ -12,8 +12,7 @@
 
 #include "postgres.h"
 
-#include <pthread.h>
-
+#include "client/core.h"
 #include "client/handle.h"
 #include "client/rdkafka_api.h"
 #include "client/stats.h"
@@ -24,19 +23,6 @@
 
 /* Requests in helper threads that a handle has under way at a time. */
 #define KAFKA_JOBS_AT_ONCE 3
-
-/*
- * The part that helper threads may outlive the backend's interest in: plain malloc'd
- * memory, counted, destroyed by whoever lets go last.
- */
-typedef struct KafkaHandleCore
-{
-	pthread_mutex_t mutex;
-	int			refs;
-	rd_kafka_t *rk;
-	rd_kafka_queue_t *logs;
-	struct KafkaHandle *handle; /* the backend's; NULL once it has let go */
-} KafkaHandleCore;
 
 struct KafkaHandle
 {
@@ -118,9 +104,5 @@ extern void kafka_topic_introduce(KafkaHandle *handle, const char *topic);
 
 /* The same, whatever the handle knows.  Both raise HV00R if the topic does not exist. */
 extern void kafka_topic_refresh(KafkaHandle *handle, const char *topic);
-
-/* Counting for helper threads. */
-extern void kafka_core_hold(KafkaHandleCore *core);
-extern void kafka_core_drop(KafkaHandleCore *core);
 
 #endif							/* KAFKA_HANDLE_INTERNAL_H */

@@ -19,7 +19,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "client/wait.h"
@@ -183,26 +182,6 @@ job_main(void *arg)
 	return NULL;
 }
 
-/* Starts the thread with all signals blocked; an errno, or 0. */
-static int
-start_thread(KafkaJob *job)
-{
-	pthread_t	thread;
-	pthread_attr_t attr;
-	sigset_t	all;
-	sigset_t	before;
-	int			rc;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&thread, &attr, job_main, job);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	return rc;
-}
-
 /* The thread holds a reference on job and handle.  Sets errno where it fails. */
 bool
 kafka_job_try_start(KafkaJob *job, KafkaHandle *handle)
@@ -218,7 +197,7 @@ kafka_job_try_start(KafkaJob *job, KafkaHandle *handle)
 		job->refs = 2;
 		kafka_core_hold(job->core);
 		count_running(1);
-		rc = start_thread(job);
+		rc = kafka_thread_start(job_main, job);
 		if (rc == 0)
 			return true;
 		count_running(-1);
