@@ -113,6 +113,97 @@ COMMENT ON FUNCTION produce(text, bytea, bytea, jsonb, integer, timestamptz, tex
 'sends a message with a binary key; a NULL value is a tombstone; part of the transaction unless delivery is immediate';
 
 -- ---------------------------------------------------------------------------
+-- Sending many messages at once
+-- ---------------------------------------------------------------------------
+
+CREATE TYPE kafka.record AS (
+  topic text, value bytea, key bytea, headers kafka.header[], partition integer, ts timestamptz);
+COMMENT ON TYPE kafka.record IS 'a message to be sent, made by kafka.make_record';
+COMMENT ON COLUMN kafka.record.topic IS 'topic, not NULL';
+COMMENT ON COLUMN kafka.record.value IS 'value, any bytes; NULL is a tombstone';
+COMMENT ON COLUMN kafka.record.key IS 'key, any bytes; NULL is no key';
+COMMENT ON COLUMN kafka.record.headers IS 'headers';
+COMMENT ON COLUMN kafka.record.partition IS 'partition; NULL: the partitioner chooses';
+COMMENT ON COLUMN kafka.record.ts IS 'timestamp; NULL: the time of sending';
+
+CREATE FUNCTION make_record(
+  topic text, value text, key text DEFAULT NULL, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL)
+RETURNS kafka.record
+AS 'MODULE_PATHNAME', 'kafka_make_record' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION make_record(text, text, text, jsonb, integer, timestamptz) IS
+'a record for kafka.produce_batch from the arguments of kafka.produce';
+
+CREATE FUNCTION make_record(
+  topic text, value bytea, key text DEFAULT NULL, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL)
+RETURNS kafka.record
+AS 'MODULE_PATHNAME', 'kafka_make_record' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION make_record(text, bytea, text, jsonb, integer, timestamptz) IS
+'a record for kafka.produce_batch from the arguments of kafka.produce';
+
+CREATE FUNCTION make_record(
+  topic text, value json, key text DEFAULT NULL, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL)
+RETURNS kafka.record
+AS 'MODULE_PATHNAME', 'kafka_make_record' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION make_record(text, json, text, jsonb, integer, timestamptz) IS
+'a record for kafka.produce_batch from the arguments of kafka.produce';
+
+CREATE FUNCTION make_record(
+  topic text, value jsonb, key text DEFAULT NULL, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL)
+RETURNS kafka.record
+AS 'MODULE_PATHNAME', 'kafka_make_record' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION make_record(text, jsonb, text, jsonb, integer, timestamptz) IS
+'a record for kafka.produce_batch from the arguments of kafka.produce';
+
+-- no default for the key, as in produce
+CREATE FUNCTION make_record(
+  topic text, value bytea, key bytea, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL)
+RETURNS kafka.record
+AS 'MODULE_PATHNAME', 'kafka_make_record' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION make_record(text, bytea, bytea, jsonb, integer, timestamptz) IS
+'a record for kafka.produce_batch from the arguments of kafka.produce';
+
+CREATE FUNCTION produce_batch(
+  records kafka.record[], delivery text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS TABLE (ordinality bigint, partition integer, "offset" bigint, ts timestamptz, error text)
+AS 'MODULE_PATHNAME', 'kafka_produce_records' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100;
+COMMENT ON FUNCTION produce_batch(kafka.record[], text, name) IS
+'sends many messages; a row for each: where it went, or why the broker refused it (delivery immediate)';
+
+CREATE FUNCTION produce_batch(
+  topic text, "values" text[], keys text[] DEFAULT NULL, delivery text DEFAULT NULL,
+  server name DEFAULT NULL)
+RETURNS TABLE (ordinality bigint, partition integer, "offset" bigint, ts timestamptz, error text)
+AS 'MODULE_PATHNAME', 'kafka_produce_values' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100;
+COMMENT ON FUNCTION produce_batch(text, text[], text[], text, name) IS
+'sends many messages to a topic; a row for each: where it went, or why the broker refused it (delivery immediate)';
+
+CREATE FUNCTION flush(timeout interval DEFAULT NULL, server name DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'kafka_flush' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION flush(interval, name) IS
+'waits for messages of immediate statements that are under way; returns how many are still unconfirmed';
+
+CREATE FUNCTION close_producer(server name DEFAULT NULL)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'kafka_close_producer' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION close_producer(name) IS
+'closes the session''s producers of a server that nothing uses now; returns how many';
+
+-- ---------------------------------------------------------------------------
+-- Publishing row changes
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION publish() RETURNS trigger
+AS 'MODULE_PATHNAME', 'kafka_publish' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION publish() IS
+'trigger function: sends row changes as JSON to the topic of its first argument, with the columns of the second as key';
+
+-- ---------------------------------------------------------------------------
 -- Serializers.  What each writes depends on its argument only (text: on the database's
 -- encoding, which does not change).
 -- ---------------------------------------------------------------------------

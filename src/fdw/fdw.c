@@ -40,10 +40,13 @@ kafka_fdw_handler(PG_FUNCTION_ARGS)
 	routine->PlanForeignModify = kafkaPlanForeignModify;
 	routine->BeginForeignModify = kafkaBeginForeignModify;
 	routine->ExecForeignInsert = kafkaExecForeignInsert;
+	routine->ExecForeignBatchInsert = kafkaExecForeignBatchInsert;
+	routine->GetForeignModifyBatchSize = kafkaGetForeignModifyBatchSize;
 	routine->EndForeignModify = kafkaEndForeignModify;
 	routine->BeginForeignInsert = kafkaBeginForeignInsert;
 	routine->EndForeignInsert = kafkaEndForeignInsert;
 	routine->IsForeignRelUpdatable = kafkaIsForeignRelUpdatable;
+	routine->ExecForeignTruncate = kafkaExecForeignTruncate;
 	routine->ExplainForeignModify = kafkaExplainForeignModify;
 
 	routine->ImportForeignSchema = kafkaImportForeignSchema;

@@ -50,10 +50,15 @@ extern void kafkaBeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *ri
 									List *fdw_private, int subplan_index, int eflags);
 extern TupleTableSlot *kafkaExecForeignInsert(EState *estate, ResultRelInfo *rinfo,
 											  TupleTableSlot *slot, TupleTableSlot *planSlot);
+extern TupleTableSlot **kafkaExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo,
+													TupleTableSlot **slots,
+													TupleTableSlot **planSlots, int *numSlots);
+extern int	kafkaGetForeignModifyBatchSize(ResultRelInfo *rinfo);
 extern void kafkaEndForeignModify(EState *estate, ResultRelInfo *rinfo);
 extern void kafkaBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo);
 extern void kafkaEndForeignInsert(EState *estate, ResultRelInfo *rinfo);
 extern int	kafkaIsForeignRelUpdatable(Relation rel);
+extern void kafkaExecForeignTruncate(List *rels, DropBehavior behavior, bool restart_seqs);
 extern void kafkaExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *rinfo,
 									  List *fdw_private, int subplan_index,
 									  struct ExplainState *es);

@@ -19,7 +19,9 @@
 #include "format/row.h"
 #include "ground/compat.h"
 #include "ground/options.h"
+#include "parser/parsetree.h"
 #include "transaction/send.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -39,23 +41,62 @@ kafkaIsForeignRelUpdatable(Relation rel)
 	return 1 << CMD_INSERT;
 }
 
-List *
-kafkaPlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index resultRelation,
-					   int subplan_index)
+/* NULL: COPY. */
+static void
+check_on_conflict(const ModifyTable *plan)
 {
-	if (plan->onConflictAction != ONCONFLICT_NONE)
+	if (plan && plan->onConflictAction != ONCONFLICT_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("INSERT with an ON CONFLICT clause is not supported on a Kafka topic"),
 				 errhint("A topic has no unique constraints; leave the clause out.")));
+}
+
+static void
+refuse(const char *command, const char *table, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("cannot %s foreign table \"%s\": messages of a topic do not change",
+					command, table),
+			 errhint("%s", hint)));
+}
+
+/*
+ * UPDATE and DELETE of the table itself are refused here, with a HINT.  Those of a parent are
+ * left to the executor: a plan may name a partition that it then prunes.
+ */
+List *
+kafkaPlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index resultRelation,
+					   int subplan_index)
+{
+	const RangeTblEntry *rte = planner_rt_fetch(resultRelation, root);
+
+	check_on_conflict(plan);
+	if ((int) resultRelation != root->parse->resultRelation)
+		return NIL;
+	if (plan->operation == CMD_UPDATE)
+		refuse("update", get_rel_name(rte->relid),
+			   "INSERT a newer message with the same key.");
+	if (plan->operation == CMD_DELETE)
+		refuse("delete from", get_rel_name(rte->relid),
+			   "INSERT a tombstone, a key without a value: a compacted topic then drops the "
+			   "key's older messages.");
 	return NIL;
 }
 
-/* Does this INSERT project RETURNING? */
-static bool
-has_returning(ModifyTableState *mtstate)
+void
+kafkaExecForeignTruncate(List *rels, DropBehavior behavior, bool restart_seqs)
 {
-	return mtstate && mtstate->ps.plan && ((ModifyTable *) mtstate->ps.plan)->returningLists;
+	refuse("truncate", RelationGetRelationName((Relation) linitial(rels)),
+		   "Messages go by the topic's retention, or with the topic: see kafka.delete_topic.");
+}
+
+/* The plan of an INSERT or UPDATE; NULL: COPY has none. */
+static const ModifyTable *
+plan_of(const ModifyTableState *mtstate)
+{
+	return mtstate ? (const ModifyTable *) mtstate->ps.plan : NULL;
 }
 
 static KafkaModify *
@@ -72,7 +113,7 @@ make_modify(ModifyTableState *mtstate, ResultRelInfo *rinfo, EState *estate)
 	modify->sender = kafka_sender_open(modify->opts, modify->opts->topic, modify->mode);
 	modify->row_context = AllocSetContextCreate(estate->es_query_cxt, "kafka_fdw row",
 												ALLOCSET_DEFAULT_SIZES);
-	modify->returning = has_returning(mtstate);
+	modify->returning = plan_of(mtstate) && plan_of(mtstate)->returningLists;
 	MemoryContextSwitchTo(old);
 	return modify;
 }
@@ -90,6 +131,7 @@ void
 kafkaBeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *rinfo)
 {
 	/* COPY and tuple routing come here, the latter also for an UPDATE that moves a row */
+	check_on_conflict(plan_of(mtstate));
 	rinfo->ri_FdwState = make_modify(mtstate, rinfo, mtstate->ps.state);
 }
 
@@ -133,6 +175,33 @@ kafkaExecForeignInsert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot *slo
 	if (modify->returning)
 		show_receipt(modify, rinfo, slot);
 	return slot;
+}
+
+/*
+ * librdkafka makes batches of its own, however the rows come; these only save calls between
+ * PostgreSQL and us, and cost a copy of each row.
+ */
+TupleTableSlot **
+kafkaExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots,
+							TupleTableSlot **planSlots, int *numSlots)
+{
+	for (int i = 0; i < *numSlots; i++)
+		(void) kafkaExecForeignInsert(estate, rinfo, slots[i], planSlots[i]);
+	return slots;
+}
+
+/* One by one where somebody looks at each row when it has been sent, or before the next. */
+int
+kafkaGetForeignModifyBatchSize(ResultRelInfo *rinfo)
+{
+	const KafkaModify *modify = (const KafkaModify *) rinfo->ri_FdwState;
+	const TriggerDesc *triggers = rinfo->ri_TrigDesc;
+
+	if (modify == NULL || modify->returning || rinfo->ri_projectReturning ||
+		rinfo->ri_WithCheckOptions != NIL ||
+		(triggers && (triggers->trig_insert_before_row || triggers->trig_insert_after_row)))
+		return 1;
+	return modify->opts->batch_size;
 }
 
 void

@@ -20,6 +20,7 @@
 #include "ground/settings.h"
 #include "mb/pg_wchar.h"
 #include "sql/common.h"
+#include "transaction/send.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -73,11 +74,18 @@ find_server(const char *name)
 KafkaOptions *
 kafka_sql_server(FunctionCallInfo fcinfo, int argno)
 {
+	return kafka_sql_server_named(PG_ARGISNULL(argno) ? NULL :
+								  NameStr(*PG_GETARG_NAME(argno)));
+}
+
+KafkaOptions *
+kafka_sql_server_named(const char *name)
+{
 	Oid			serverid;
 	AclResult	acl;
 
-	if (!PG_ARGISNULL(argno))
-		serverid = find_server(NameStr(*PG_GETARG_NAME(argno)));
+	if (name)
+		serverid = find_server(name);
 	else if (kafka_setting_server[0])
 		serverid = find_server(kafka_setting_server);
 	else
@@ -129,17 +137,43 @@ kafka_sql_bytes(FunctionCallInfo fcinfo, int argno, Oid type)
 	return bytes;
 }
 
+KafkaDeliveryMode
+kafka_sql_delivery(FunctionCallInfo fcinfo, int argno)
+{
+	int			mode = KAFKA_DELIVERY_UNSET;
+
+	if (!PG_ARGISNULL(argno))
+		mode = kafka_option_enum(kafka_delivery_modes, kafka_sql_text(fcinfo, argno, "delivery"),
+								 "argument \"delivery\"");
+	return kafka_delivery_mode(mode);
+}
+
+/* An interval argument that is not NULL, in ms. */
+static double
+interval_ms(FunctionCallInfo fcinfo, int argno)
+{
+	const Interval *interval = PG_GETARG_INTERVAL_P(argno);
+
+	return interval->time / 1000.0 + interval->day * (double) SECS_PER_DAY * 1000.0 +
+		interval->month * (double) DAYS_PER_MONTH * SECS_PER_DAY * 1000.0;
+}
+
+int
+kafka_sql_wait_ms(FunctionCallInfo fcinfo, int argno, const char *name, int default_ms)
+{
+	if (!PG_ARGISNULL(argno) && interval_ms(fcinfo, argno) == 0)
+		return 0;
+	return kafka_sql_interval_ms(fcinfo, argno, name, default_ms);
+}
+
 int
 kafka_sql_interval_ms(FunctionCallInfo fcinfo, int argno, const char *name, int default_ms)
 {
-	Interval   *interval;
 	double		ms;
 
 	if (PG_ARGISNULL(argno))
 		return default_ms;
-	interval = PG_GETARG_INTERVAL_P(argno);
-	ms = interval->time / 1000.0 + interval->day * (double) SECS_PER_DAY * 1000.0 +
-		interval->month * (double) DAYS_PER_MONTH * SECS_PER_DAY * 1000.0;
+	ms = interval_ms(fcinfo, argno);
 	if (ms < 1 || ms > INT_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

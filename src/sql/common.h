@@ -24,6 +24,15 @@
  */
 extern KafkaOptions *kafka_sql_server(FunctionCallInfo fcinfo, int argno);
 
+/* The same by name; NULL: as a NULL argument. */
+extern KafkaOptions *kafka_sql_server_named(const char *name);
+
+/*
+ * The delivery mode in force for argument `argno`, a text: its own, or where it is NULL
+ * kafka_fdw.delivery.  Raises 22023 for another word.
+ */
+extern KafkaDeliveryMode kafka_sql_delivery(FunctionCallInfo fcinfo, int argno);
+
 /* A text argument that must not be NULL; raises 22004 that names it. */
 extern char *kafka_sql_text(FunctionCallInfo fcinfo, int argno, const char *name);
 
@@ -37,5 +46,9 @@ extern KafkaBytes kafka_sql_bytes(FunctionCallInfo fcinfo, int argno, Oid type);
 /* An interval argument in ms; default_ms where it is NULL; 22023 unless it is positive. */
 extern int	kafka_sql_interval_ms(FunctionCallInfo fcinfo, int argno, const char *name,
 								  int default_ms);
+
+/* The same, and 0 is allowed: not to wait. */
+extern int	kafka_sql_wait_ms(FunctionCallInfo fcinfo, int argno, const char *name,
+							  int default_ms);
 
 #endif							/* KAFKA_SQL_COMMON_H */

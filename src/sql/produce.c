@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * produce.c
- *	  kafka.produce: one message from SQL.
+ *	  kafka.produce: one message from SQL; kafka.make_record: the same as a value.
  *
- * Layer 3.  One C function serves all declarations; they differ in the types of value and
- * key only, which are read from the declaration that was called.
+ * Layer 3.  One C function serves all declarations of a name; they differ in the types of
+ * value and key only, which are read from the declaration that was called.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,7 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-/* Arguments, in the order of the declarations. */
+/* Arguments, in the order of the declarations; make_record has those up to ts. */
 enum
 {
 	ARG_TOPIC,
@@ -62,7 +62,7 @@ get_call(FunctionCallInfo fcinfo)
 	call->value_type = types[ARG_VALUE];
 	call->key_type = types[ARG_KEY];
 	if (get_call_result_type(fcinfo, NULL, &call->result) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "kafka.produce must return kafka.delivery");
+		elog(ERROR, "the function must return a composite type");
 	call->result = BlessTupleDesc(CreateTupleDescCopy(call->result));
 	MemoryContextSwitchTo(old);
 	fcinfo->flinfo->fn_extra = call;
@@ -117,22 +117,48 @@ kafka_produce(PG_FUNCTION_ARGS)
 {
 	ProduceCall *call = get_call(fcinfo);
 	KafkaOptions *opts = kafka_sql_server(fcinfo, ARG_SERVER);
-	int			mode = KAFKA_DELIVERY_UNSET;
+	KafkaDeliveryMode mode = kafka_sql_delivery(fcinfo, ARG_DELIVERY);
 	KafkaMessage msg;
 	KafkaSender *sender;
 	Datum		result;
 
-	if (!PG_ARGISNULL(ARG_DELIVERY))
-		mode = kafka_option_enum(kafka_delivery_modes,
-								 kafka_sql_text(fcinfo, ARG_DELIVERY, "delivery"),
-								 "argument \"delivery\"");
 	fill_message(fcinfo, call, &msg);
-	sender = kafka_sender_open(opts, msg.topic, kafka_delivery_mode(mode));
+	sender = kafka_sender_open(opts, msg.topic, mode);
 	kafka_sender_send(sender, &msg);
 	kafka_sender_finish(sender);
 	result = delivery_datum(call, &msg, kafka_sender_receipt(sender));
 	kafka_sender_close(sender);
 	return result;
+}
+
+PG_FUNCTION_INFO_V1(kafka_make_record);
+
+/* A kafka.record from the first arguments of kafka.produce. */
+Datum
+kafka_make_record(PG_FUNCTION_ARGS)
+{
+	ProduceCall *call = get_call(fcinfo);
+	Datum		values[6] = {0};
+	bool		nulls[6] = {false};
+	KafkaMessage msg;
+
+	fill_message(fcinfo, call, &msg);
+	values[0] = PG_GETARG_DATUM(ARG_TOPIC);
+	nulls[1] = msg.value.data == NULL;
+	if (!nulls[1])
+		values[1] = PointerGetDatum(cstring_to_text_with_len(msg.value.data,
+															 (int) msg.value.len));
+	nulls[2] = msg.key.data == NULL;
+	if (!nulls[2])
+		values[2] = PointerGetDatum(cstring_to_text_with_len(msg.key.data, (int) msg.key.len));
+	nulls[3] = PG_ARGISNULL(ARG_HEADERS);
+	if (!nulls[3])
+		values[3] = kafka_headers_to_array(&msg, TupleDescAttr(call->result, 3)->atttypid);
+	nulls[4] = PG_ARGISNULL(ARG_PARTITION);
+	values[4] = PG_GETARG_DATUM(ARG_PARTITION);
+	nulls[5] = PG_ARGISNULL(ARG_TS);
+	values[5] = PG_GETARG_DATUM(ARG_TS);
+	return HeapTupleGetDatum(heap_form_tuple(call->result, values, nulls));
 }
 
 PG_FUNCTION_INFO_V1(kafka_headers_to_jsonb);

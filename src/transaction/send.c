@@ -60,6 +60,13 @@ check_mode(KafkaDeliveryMode mode)
 KafkaSender *
 kafka_sender_open(const KafkaOptions *opts, const char *topic, KafkaDeliveryMode mode)
 {
+	return kafka_sender_open_beside(NULL, opts, topic, mode);
+}
+
+KafkaSender *
+kafka_sender_open_beside(const KafkaSender *other, const KafkaOptions *opts, const char *topic,
+						 KafkaDeliveryMode mode)
+{
 	KafkaSender *sender = palloc0(sizeof(KafkaSender));
 
 	check_mode(mode);
@@ -69,7 +76,7 @@ kafka_sender_open(const KafkaOptions *opts, const char *topic, KafkaDeliveryMode
 	sender->npartitions = kafka_topic_partitions(opts, topic, false, true);
 	if (mode == KAFKA_DELIVERY_IMMEDIATE)
 	{
-		sender->producer = kafka_producer_open(opts);
+		sender->producer = other ? other->producer : kafka_producer_open(opts);
 		sender->target = kafka_producer_target(sender->producer, topic, sender->npartitions,
 											   opts->partitioner);
 	}

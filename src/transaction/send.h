@@ -30,6 +30,14 @@ typedef struct KafkaSender KafkaSender;
 extern KafkaSender *kafka_sender_open(const KafkaOptions *opts, const char *topic,
 									  KafkaDeliveryMode mode);
 
+/*
+ * The same for a further topic of one statement: in immediate mode it sends through the other
+ * sender's producer, so that finish waits for the messages of both.  The options are those of
+ * the other.  NULL: as kafka_sender_open().
+ */
+extern KafkaSender *kafka_sender_open_beside(const KafkaSender *other, const KafkaOptions *opts,
+											 const char *topic, KafkaDeliveryMode mode);
+
 /* Raises 22023 for a partition that does not exist and 54000 for a message too large. */
 extern void kafka_sender_send(KafkaSender *sender, const KafkaMessage *msg);
 
