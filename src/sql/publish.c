@@ -304,7 +304,7 @@ publish_change(Publish *publish, const Change *change)
 
 	MemoryContextReset(publish->row_context);
 	set_headers(publish, change->op);
-	if (change->before)
+	if (change->before && (tombstones || change->after == NULL))
 		before_key = kafka_publish_key(publish->columns, publish->rel, change->before);
 	if (change->after)
 		after_key = kafka_publish_key(publish->columns, publish->rel, change->after);

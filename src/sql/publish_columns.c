@@ -19,6 +19,7 @@
 #include "ground/compat.h"
 #include "mb/pg_wchar.h"
 #include "nodes/bitmapset.h"
+#include "nodes/value.h"
 #include "sql/publish_columns.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -111,17 +112,25 @@ choose_columns(Relation rel, const KafkaPublishArgs *args, bool *all)
 static void
 make_selection(Selection *selection, Relation rel, const Bitmapset *attnums)
 {
+	List	   *names = NIL;
+	List	   *types = NIL;
+	List	   *typmods = NIL;
+	List	   *collations = NIL;
 	int			attnum = -1;
 
 	selection->n = 0;
 	selection->attnums = palloc(sizeof(AttrNumber) * (bms_num_members(attnums) + 1));
-	selection->desc = CreateTemplateTupleDesc(bms_num_members(attnums));
 	while ((attnum = bms_next_member(attnums, attnum)) >= 0)
 	{
+		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+
 		selection->attnums[selection->n++] = attnum;
-		TupleDescCopyEntry(selection->desc, selection->n, RelationGetDescr(rel), attnum);
+		names = lappend(names, makeString(pstrdup(NameStr(attr->attname))));
+		types = lappend_oid(types, attr->atttypid);
+		typmods = lappend_int(typmods, attr->atttypmod);
+		collations = lappend_oid(collations, attr->attcollation);
 	}
-	selection->desc = BlessTupleDesc(selection->desc);
+	selection->desc = BlessTupleDesc(BuildDescFromLists(names, types, typmods, collations));
 }
 
 /* Columns of the primary key, as attribute numbers. */
