@@ -134,7 +134,7 @@ const KafkaOption kafka_option_table[] = {
 	{"quote", T, KAFKA_OPTION_CHAR, NULL, 0, 0, "\"", false, TABLE_OPTION(quote)},
 	{"escape", T, KAFKA_OPTION_CHAR, NULL, 0, 0, NULL, false, TABLE_OPTION(escape)},
 	{"null", T, KAFKA_OPTION_STRING, NULL, 0, 0, "", false, TABLE_OPTION(null)},
-	{"batch_size", S_T, KAFKA_OPTION_INT, NULL, 1, 1000000, "1000", false,
+	{"batch_size", S_T, KAFKA_OPTION_INT, NULL, 1, 1000000, "1", false,
 	TABLE_OPTION(batch_size)},
 	{"buffer_delay", S_T, KAFKA_OPTION_INT, NULL, 1, 3600000, "100", false,
 	TABLE_OPTION(buffer_delay)},

@@ -133,7 +133,7 @@ typedef struct KafkaOptions
 	char	   *quote;
 	char	   *escape;			/* NULL: as quote */
 	char	   *null;
-	int			batch_size;
+	int			batch_size;		/* rows that INSERT is given at a time */
 	int			buffer_delay;
 	int			num_partitions;
 	int			analyze_bytes;	/* of messages that ANALYZE reads, about */
