@@ -74,6 +74,11 @@ COPY producer_refused FROM STDIN (FORMAT csv);
 2004,copied
 \.
 SELECT id FROM producer_refused WHERE v = 'copied' ORDER BY id;
+-- how many were sent when a row is computed: by threes, and one by one with RETURNING
+CREATE FOREIGN TABLE producer_refused_sizes (v text) SERVER kafka OPTIONS (topic 'producer_refused', delivery 'immediate', batch_size '3', linger_ms '60000');
+INSERT INTO producer_refused_sizes SELECT i || ' behind ' || kafka.flush('0') FROM generate_series(1, 7) AS i;
+INSERT INTO producer_refused_sizes SELECT 'after ' || kafka.flush('0') FROM generate_series(1, 2) AS i RETURNING v;
+SELECT v FROM producer_refused_sizes WHERE v LIKE '% behind %' ORDER BY v;
 CREATE FUNCTION producer_refused_after() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''after %'', NEW.id; RETURN NULL; END';
 CREATE TRIGGER a AFTER INSERT ON producer_refused FOR EACH ROW EXECUTE FUNCTION producer_refused_after();
 INSERT INTO producer_refused SELECT i, 'after' FROM generate_series(3001, 3002) AS i;
