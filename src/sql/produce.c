@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * produce.c
- *	  kafka.produce: one message from SQL.
+ *	  kafka.produce and kafka.send_transactional: one message from SQL.
  *
  * Layer 3.  One C function serves all declarations; they differ in the types of value and
  * key only, which are read from the declaration that was called.
@@ -34,9 +34,11 @@ enum
 	ARG_HEADERS,
 	ARG_PARTITION,
 	ARG_TS,
-	ARG_DELIVERY,
+	ARG_DELIVERY,				/* kafka.send_transactional: ARG_TRANSACTION */
 	ARG_SERVER
 };
+
+#define ARG_TRANSACTION ARG_DELIVERY
 
 /* What is looked up once per call site. */
 typedef struct ProduceCall
@@ -62,7 +64,7 @@ get_call(FunctionCallInfo fcinfo)
 	call->value_type = types[ARG_VALUE];
 	call->key_type = types[ARG_KEY];
 	if (get_call_result_type(fcinfo, NULL, &call->result) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "kafka.produce must return kafka.delivery");
+		elog(ERROR, "the function must return kafka.delivery");
 	call->result = BlessTupleDesc(CreateTupleDescCopy(call->result));
 	MemoryContextSwitchTo(old);
 	fcinfo->flinfo->fn_extra = call;
@@ -133,6 +135,20 @@ kafka_produce(PG_FUNCTION_ARGS)
 	result = delivery_datum(call, &msg, kafka_sender_receipt(sender));
 	kafka_sender_close(sender);
 	return result;
+}
+
+PG_FUNCTION_INFO_V1(kafka_send_transactional);
+
+/* A message in a Kafka transaction by hand: queued, where to is not known yet. */
+Datum
+kafka_send_transactional(PG_FUNCTION_ARGS)
+{
+	ProduceCall *call = get_call(fcinfo);
+	KafkaMessage msg;
+
+	fill_message(fcinfo, call, &msg);
+	kafka_manual_send(kafka_sql_transaction(fcinfo, ARG_TRANSACTION, ARG_SERVER), &msg);
+	return delivery_datum(call, &msg, NULL);
 }
 
 PG_FUNCTION_INFO_V1(kafka_headers_to_jsonb);

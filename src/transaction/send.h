@@ -30,6 +30,12 @@ typedef struct KafkaSender KafkaSender;
 extern KafkaSender *kafka_sender_open(const KafkaOptions *opts, const char *topic,
 									  KafkaDeliveryMode mode);
 
+/*
+ * The same on a producer that the caller has, and keeps: neither finish nor close is called.
+ */
+extern KafkaSender *kafka_sender_on_producer(const KafkaOptions *opts, const char *topic,
+											 KafkaProducer *producer);
+
 /* Raises 22023 for a partition that does not exist and 54000 for a message too large. */
 extern void kafka_sender_send(KafkaSender *sender, const KafkaMessage *msg);
 
