@@ -63,6 +63,7 @@ SELECT kafka.close_transaction('errors-2');
 SELECT kafka.transaction_state();
 
 -- the server: an id is one on each
+\getenv brokers KAFKA_BROKERS
 CREATE SERVER manual_errors FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'brokers');
 SELECT kafka.begin_transaction('errors-1');
 SELECT kafka.begin_transaction('errors-1', 'kafka');
@@ -134,5 +135,4 @@ SELECT kafka.abort_transaction();
 DISCARD ALL;
 DROP ROLE manual_errors_user;
 
--- in a parallel query
 SELECT deleted FROM kafka.delete_topic(ARRAY['manual_errors', 'manual_errors_small']);

@@ -1,6 +1,7 @@
 -- Exactly once from topic to topic by hand: messages out and the group's offsets in, in one Kafka
 -- transaction.
-SELECT count(*) FROM kafka.create_topic('manual_offsets_in', 2), kafka.create_topic('manual_offsets_out', 1);
+SELECT topic FROM kafka.create_topic('manual_offsets_in', 2);
+SELECT topic FROM kafka.create_topic('manual_offsets_out', 1);
 CREATE FOREIGN TABLE orders_in (
   id int, amount numeric,
   part int OPTIONS (meta 'partition'), offs bigint OPTIONS (meta 'offset')
