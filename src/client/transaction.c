@@ -37,6 +37,7 @@
 
 #include "access/xlog.h"
 #include "client/error.h"
+#include "client/group.h"
 #include "client/producer_internal.h"
 #include "client/topic_internal.h"
 #include "client/transaction.h"
@@ -627,7 +628,12 @@ kafka_transaction_send_offsets(KafkaProducer *producer, const char *group_id,
 	TransactionJob *self;
 	rd_kafka_error_t *error;
 
-	kafka_wait_start(&wait, producer->handle, &place, INT_MAX, "kafka_fdw.commit_timeout");
+	kafka_group_await_coordinator(producer->handle, group_id, offsets[0].topic,
+								  offsets[0].partition);
+	/* librdkafka may forget its own limit (group.c) */
+	kafka_wait_start(&wait, producer->handle, &place,
+					 kafka_setting_commit_timeout + KAFKA_REPLY_GRACE_MS,
+					 "kafka_fdw.commit_timeout");
 	self = make_offsets_call(group_id, offsets, n);
 	remember_call(producer, self && kafka_job_try_start(&self->job, producer->handle) ?
 				  self : NULL);
