@@ -26,18 +26,22 @@ INSERT INTO orders_in (id, amount, part) SELECT i, i * 10, i % 2 FROM generate_s
 CREATE TABLE progress (part int PRIMARY KEY, next bigint NOT NULL);
 INSERT INTO progress VALUES (0, 0), (1, 0);
 CREATE PROCEDURE transform(fail boolean DEFAULT false) LANGUAGE plpgsql AS $$
+DECLARE
+  ends kafka.topic_partition[];
 BEGIN
   PERFORM kafka.begin_transaction('manual-offsets');
+  SELECT array_agg(ROW('manual_offsets_in', w.partition, w.last_stable, 'noted')::kafka.topic_partition)
+    INTO ends FROM kafka.watermarks('manual_offsets_in') AS w;
   PERFORM kafka.send_transactional('manual_offsets_out', i.id || ' doubled is ' || i.amount * 2)
-     FROM orders_in AS i JOIN progress AS p USING (part) WHERE i.offs >= p.next;
-  PERFORM kafka.send_offsets_to_transaction('manual_offsets_group',
-    (SELECT array_agg(ROW('manual_offsets_in', w.partition, w.last_stable, 'noted')::kafka.topic_partition)
-       FROM kafka.watermarks('manual_offsets_in') AS w));
+     FROM orders_in AS i JOIN progress AS p USING (part)
+     JOIN unnest(ends) AS e ON e.partition = i.part
+    WHERE i.offs >= p.next AND i.offs < e."offset";
+  PERFORM kafka.send_offsets_to_transaction('manual_offsets_group', ends);
   IF fail THEN
     PERFORM kafka.abort_transaction();
   ELSE
     PERFORM kafka.commit_transaction();
-    UPDATE progress SET next = w.last_stable FROM kafka.watermarks('manual_offsets_in') AS w WHERE part = w.partition;
+    UPDATE progress SET next = e."offset" FROM unnest(ends) AS e WHERE e.partition = part;
   END IF;
 END $$;
 CALL transform(fail => true);
