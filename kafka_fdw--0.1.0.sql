@@ -54,6 +54,13 @@ COMMENT ON COLUMN delivery.partition IS 'partition, NULL until the message is se
 COMMENT ON COLUMN delivery."offset" IS 'offset, NULL until the message is acknowledged';
 COMMENT ON COLUMN delivery.ts IS 'timestamp, NULL until the message is sent';
 
+CREATE TYPE topic_partition AS (topic text, partition integer, "offset" bigint, metadata text);
+COMMENT ON TYPE topic_partition IS 'an offset of a partition, as consumer groups keep it';
+COMMENT ON COLUMN topic_partition.topic IS 'topic';
+COMMENT ON COLUMN topic_partition.partition IS 'partition';
+COMMENT ON COLUMN topic_partition."offset" IS 'offset of the next message to read';
+COMMENT ON COLUMN topic_partition.metadata IS 'any text that is kept beside it, or NULL';
+
 CREATE FUNCTION headers_to_jsonb(header[]) RETURNS jsonb
 AS 'MODULE_PATHNAME', 'kafka_headers_to_jsonb' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION headers_to_jsonb(header[]) IS
@@ -339,6 +346,114 @@ RETURNS integer
 AS 'MODULE_PATHNAME', 'kafka_partition_of_count_bytea' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION partition_for_key(integer, bytea, text) IS
 'the partition out of so many to which a partitioner sends a key, without a broker; NULL if it can be any';
+
+-- ---------------------------------------------------------------------------
+-- Kafka transactions by hand
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION begin_transaction(transactional_id text, server name DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_begin_transaction' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION begin_transaction(text, name) IS
+'begins a Kafka transaction that ends when the caller says so, whatever PostgreSQL''s transactions do; fences other producers with that id';
+
+CREATE FUNCTION send_transactional(
+  topic text, value text, key text DEFAULT NULL, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL,
+  transactional_id text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS delivery
+AS 'MODULE_PATHNAME', 'kafka_send_transactional' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION send_transactional(text, text, text, jsonb, integer, timestamptz, text, name) IS
+'sends a message in a Kafka transaction by hand; a NULL value is a tombstone';
+
+CREATE FUNCTION send_transactional(
+  topic text, value bytea, key text DEFAULT NULL, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL,
+  transactional_id text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS delivery
+AS 'MODULE_PATHNAME', 'kafka_send_transactional' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION send_transactional(text, bytea, text, jsonb, integer, timestamptz, text, name) IS
+'sends a message in a Kafka transaction by hand; a NULL value is a tombstone';
+
+CREATE FUNCTION send_transactional(
+  topic text, value json, key text DEFAULT NULL, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL,
+  transactional_id text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS delivery
+AS 'MODULE_PATHNAME', 'kafka_send_transactional' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION send_transactional(text, json, text, jsonb, integer, timestamptz, text, name) IS
+'sends a message in a Kafka transaction by hand; a NULL value is a tombstone';
+
+CREATE FUNCTION send_transactional(
+  topic text, value jsonb, key text DEFAULT NULL, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL,
+  transactional_id text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS delivery
+AS 'MODULE_PATHNAME', 'kafka_send_transactional' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION send_transactional(text, jsonb, text, jsonb, integer, timestamptz, text, name) IS
+'sends a message in a Kafka transaction by hand; a NULL value is a tombstone';
+
+-- no default for the key, as with produce
+CREATE FUNCTION send_transactional(
+  topic text, value bytea, key bytea, headers jsonb DEFAULT NULL,
+  partition integer DEFAULT NULL, ts timestamptz DEFAULT NULL,
+  transactional_id text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS delivery
+AS 'MODULE_PATHNAME', 'kafka_send_transactional' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION send_transactional(text, bytea, bytea, jsonb, integer, timestamptz, text, name) IS
+'sends a message with a binary key in a Kafka transaction by hand; a NULL value is a tombstone';
+
+CREATE FUNCTION send_offsets_to_transaction(
+  group_id text, offsets topic_partition[],
+  transactional_id text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_send_offsets_to_transaction' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION send_offsets_to_transaction(text, topic_partition[], text, name) IS
+'offsets that become the consumer group''s when the Kafka transaction by hand commits';
+
+CREATE FUNCTION commit_transaction(transactional_id text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_commit_transaction' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION commit_transaction(text, name) IS
+'sees every message of the Kafka transaction by hand confirmed, and commits it';
+
+CREATE FUNCTION abort_transaction(transactional_id text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_abort_transaction' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION abort_transaction(text, name) IS
+'aborts the Kafka transaction by hand: nothing of it becomes visible';
+
+CREATE FUNCTION transaction_state(transactional_id text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'kafka_transaction_state' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION transaction_state(text, name) IS
+'READY, IN_TRANSACTION, COMMITTING, ABORTING, COMMITTED, ABORTED or FENCED';
+
+CREATE FUNCTION close_transaction(transactional_id text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_close_transaction' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION close_transaction(text, name) IS
+'closes the connection of a Kafka transaction by hand, which aborts it in the background if it is open, and forgets its id';
+
+CREATE FUNCTION get_transactions(
+  OUT transactional_id text, OUT server name, OUT username name, OUT state text,
+  OUT since timestamptz, OUT messages bigint, OUT group_ids text[], OUT error text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kafka_get_transactions' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 2;
+COMMENT ON FUNCTION get_transactions() IS 'rows of the view kafka.transactions';
+
+CREATE VIEW transactions AS SELECT * FROM get_transactions();
+COMMENT ON VIEW transactions IS 'the Kafka transactions by hand of this session';
+COMMENT ON COLUMN transactions.transactional_id IS 'Kafka''s transactional id';
+COMMENT ON COLUMN transactions.server IS 'foreign server, by its name when it first began';
+COMMENT ON COLUMN transactions.username IS 'user who has begun it, and alone may go on with it';
+COMMENT ON COLUMN transactions.state IS
+'READY, IN_TRANSACTION, COMMITTING (the outcome is not known yet), ABORTING, COMMITTED, ABORTED or FENCED';
+COMMENT ON COLUMN transactions.since IS 'when it came into this state';
+COMMENT ON COLUMN transactions.messages IS 'messages sent since it last began';
+COMMENT ON COLUMN transactions.group_ids IS 'consumer groups whose offsets belong to it';
+COMMENT ON COLUMN transactions.error IS
+'IN_TRANSACTION: why it can only be aborted; other states: what went wrong';
+GRANT SELECT ON transactions TO PUBLIC;
 
 -- ---------------------------------------------------------------------------
 -- Topics

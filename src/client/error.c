@@ -75,15 +75,12 @@ static const ErrorRule error_rules[] = {
 	{RD_KAFKA_RESP_ERR__RESOLVE, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
 		"could not reach a Kafka broker",
 	"Check \"bootstrap_servers\" of the server, and that the broker runs."},
-	{RD_KAFKA_RESP_ERR__FENCED, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION, NULL,
-		"The transaction took longer than \"transaction_timeout_ms\", or another instance has "
-	"the same transactional id: see \"kafka_fdw.instance_name\"."},
-	{RD_KAFKA_RESP_ERR_PRODUCER_FENCED, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION, NULL,
-		"The transaction took longer than \"transaction_timeout_ms\", or another instance has "
-	"the same transactional id: see \"kafka_fdw.instance_name\"."},
-	{RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION, NULL,
-		"The transaction took longer than \"transaction_timeout_ms\", or another instance has "
-	"the same transactional id: see \"kafka_fdw.instance_name\"."},
+	{RD_KAFKA_RESP_ERR__FENCED, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+	"the producer of the Kafka transaction was fenced", KAFKA_FENCED_HINT},
+	{RD_KAFKA_RESP_ERR_PRODUCER_FENCED, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+	"the producer of the Kafka transaction was fenced", KAFKA_FENCED_HINT},
+	{RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION,
+	"the producer of the Kafka transaction was fenced", KAFKA_FENCED_HINT},
 	{RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE, ERRCODE_FEATURE_NOT_SUPPORTED, NULL, NULL},
 };
 
@@ -133,6 +130,13 @@ kafka_error_is_transient(rd_kafka_resp_err_t err)
 		default:
 			return false;
 	}
+}
+
+bool
+kafka_error_is_fenced(rd_kafka_resp_err_t err)
+{
+	return err == RD_KAFKA_RESP_ERR__FENCED || err == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+		err == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
 }
 
 bool

@@ -40,6 +40,14 @@ extern KAFKA_NORETURN void kafka_error_throw(KafkaHandle *handle, rd_kafka_resp_
 /* True for errors after which the same call may succeed a little later. */
 extern bool kafka_error_is_transient(rd_kafka_resp_err_t err);
 
+/* True if a newer producer has taken the transactional id, or the transaction took too long. */
+extern bool kafka_error_is_fenced(rd_kafka_resp_err_t err);
+
+/* Kafka does not tell the two apart. */
+#define KAFKA_FENCED_HINT \
+	"The transaction took longer than \"transaction_timeout_ms\", or another producer has begun " \
+	"with the same transactional id (of the extension's own: see \"kafka_fdw.instance_name\")."
+
 /* True if the topic or partition is not known: to the cluster, or only to this handle yet. */
 extern bool kafka_error_is_unknown(rd_kafka_resp_err_t err);
 

@@ -358,6 +358,25 @@ send_when_room(KafkaProducer *producer, const KafkaMessage *msg, int32 partition
 	return err;
 }
 
+/* An earlier message's failure is the reason, where that has ended the transaction. */
+static KAFKA_NORETURN void
+throw_unsent(KafkaProducer *producer, const KafkaMessage *msg, const KafkaTarget *target,
+			 rd_kafka_resp_err_t err)
+{
+	KafkaPlace	place = {"could not send a message to Kafka", target->topic, msg->partition,
+	msg->partition != KAFKA_PARTITION_ANY};
+	char		text[KAFKA_TEXT_SIZE] = "";
+	rd_kafka_resp_err_t fatal;
+
+	kafka_handle_serve(producer->handle);
+	if (producer->failed)
+		kafka_producer_throw_failed(producer);
+	fatal = rd_kafka_fatal_error(producer->handle->rk, text, sizeof(text));
+	if (err == RD_KAFKA_RESP_ERR__STATE)
+		producer->must_abort = true;
+	kafka_error_throw(producer->handle, fatal ? fatal : err, text, &place);
+}
+
 static void
 send_message(KafkaProducer *producer, const KafkaMessage *msg, KafkaDelivery *delivery)
 {
@@ -375,12 +394,7 @@ send_message(KafkaProducer *producer, const KafkaMessage *msg, KafkaDelivery *de
 	if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 		err = send_when_room(producer, msg, partition, delivery);
 	if (err)
-	{
-		KafkaPlace	place = {"could not send a message to Kafka", target->topic, msg->partition,
-		msg->partition != KAFKA_PARTITION_ANY};
-
-		kafka_error_throw(producer->handle, err, NULL, &place);
-	}
+		throw_unsent(producer, msg, target, err);
 	producer->outstanding++;
 	counters[KAFKA_COUNT_MESSAGES_SENT]++;
 	counters[KAFKA_COUNT_BYTES_SENT] += msg->key.len + msg->value.len;

@@ -47,6 +47,8 @@ struct KafkaProducer
 	int			unserved;		/* messages since reports were last looked at */
 	bool		refused;		/* a tracked message failed: the handle is not used again */
 	KafkaTransactionPhase transaction;
+	bool		must_abort;		/* the open transaction cannot be committed any more */
+	struct TransactionJob *call;	/* its commit, abort or offsets in a helper thread, or NULL */
 	struct KafkaTransactionSlot *slot;	/* of the session's ids, or NULL */
 	KafkaReceipt receipt;
 

@@ -9,8 +9,10 @@
  * between.  commit and abort should, but where librdkafka's own thread is late (a busy
  * machine) a resumed call can take an earlier call's answer for its own, and end in "not
  * valid in state CommittingTransaction" or, worse, take the commit for an abort.  So they run
- * whole, once, in a helper thread while the backend waits (wait.h).  All reports have been seen
- * before, so that thread has no callback to call but of errors, which it leaves out.
+ * whole, once, in a helper thread while the backend waits (wait.h), and so does the sending of
+ * offsets.  All reports have been seen before a commit, so that thread has no callback to call
+ * but of errors, which it leaves out.  Whoever stops waiting may close the producer, or wait
+ * again for the same call (KafkaProducer.call).
  *
  * Errors are read in librdkafka's order: requires abort, retriable, else fatal.
  *
@@ -35,6 +37,7 @@
 
 #include "access/xlog.h"
 #include "client/error.h"
+#include "client/group.h"
 #include "client/producer_internal.h"
 #include "client/topic_internal.h"
 #include "client/transaction.h"
@@ -47,6 +50,8 @@
 
 /* Longest time that a helper thread tries to abort a transaction. */
 #define ABORT_MS 10000
+/* Pause before an abort is tried again that another call stands in the way of. */
+#define BUSY_MS 20
 /* A transaction that begins so soon after the last one's commit may find its id busy. */
 #define BACK_TO_BACK_MS 15
 /* So many of those in a row are worth a second client. */
@@ -213,17 +218,42 @@ typedef rd_kafka_error_t *(*TransactionCall) (rd_kafka_t *rk, int timeout_ms);
 typedef struct TransactionJob
 {
 	KafkaJob	job;
-	TransactionCall call;
+	TransactionCall call;		/* NULL: offsets are sent */
 	int			timeout_ms;
+	rd_kafka_topic_partition_list_t *offsets;
+	rd_kafka_consumer_group_metadata_t *group;
 	rd_kafka_error_t *error;	/* NULL: done well */
 } TransactionJob;
+
+/* Another call of the transaction is under way in a thread that nobody waits for any longer. */
+static bool
+is_busy(const rd_kafka_error_t *error)
+{
+	return error && (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__CONFLICT ||
+					 rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS);
+}
 
 static void
 call_run(KafkaJob *job)
 {
 	TransactionJob *self = (TransactionJob *) job;
+	rd_kafka_t *rk = job->core->rk;
 
-	self->error = self->call(job->core->rk, self->timeout_ms);
+	if (self->call == NULL)
+	{
+		self->error = rd_kafka_send_offsets_to_transaction(rk, self->offsets, self->group,
+														   self->timeout_ms);
+		return;
+	}
+	self->error = self->call(rk, self->timeout_ms);
+	if (self->call != rd_kafka_abort_transaction)
+		return;
+	for (int waited = 0; is_busy(self->error) && waited < self->timeout_ms; waited += BUSY_MS)
+	{
+		usleep(BUSY_MS * 1000);
+		rd_kafka_error_destroy(self->error);
+		self->error = self->call(rk, self->timeout_ms);
+	}
 }
 
 static void
@@ -233,12 +263,15 @@ call_destroy(KafkaJob *job)
 
 	if (self->error)
 		rd_kafka_error_destroy(self->error);
+	if (self->offsets)
+		rd_kafka_topic_partition_list_destroy(self->offsets);
+	if (self->group)
+		rd_kafka_consumer_group_metadata_destroy(self->group);
 	free(self);
 }
 
-/* The job under way, or NULL.  Never throws. */
 static TransactionJob *
-start_call(KafkaHandle *handle, TransactionCall call, int timeout_ms)
+make_call(TransactionCall call, int timeout_ms)
 {
 	TransactionJob *self = kafka_job_try_alloc(sizeof(TransactionJob), call_run, call_destroy);
 
@@ -246,7 +279,16 @@ start_call(KafkaHandle *handle, TransactionCall call, int timeout_ms)
 		return NULL;
 	self->call = call;
 	self->timeout_ms = timeout_ms;
-	return kafka_job_try_start(&self->job, handle) ? self : NULL;
+	return self;
+}
+
+/* The job under way, or NULL.  Never throws. */
+static TransactionJob *
+start_call(KafkaHandle *handle, TransactionCall call, int timeout_ms)
+{
+	TransactionJob *self = make_call(call, timeout_ms);
+
+	return self && kafka_job_try_start(&self->job, handle) ? self : NULL;
 }
 
 /* The error, which is the caller's to destroy now; the job is gone. */
@@ -260,34 +302,42 @@ take_error(TransactionJob *self)
 	return error;
 }
 
-/*
- * The whole call.  An interrupt or an error leaves the thread alone with it: the producer is to
- * be closed then.
- */
-static rd_kafka_error_t *
-call_whole(KafkaProducer *producer, TransactionCall call, int timeout_ms, KafkaWait *wait)
+/* Lets go of a call that was left alone; its thread brings it to an end. */
+static void
+drop_call(KafkaProducer *producer)
 {
-	TransactionJob *self = start_call(producer->handle, call, timeout_ms);
+	if (producer->call)
+		kafka_job_drop(&producer->call->job);
+	producer->call = NULL;
+}
 
+/* self: made or started by now, or NULL where it could not be. */
+static void
+remember_call(KafkaProducer *producer, TransactionJob *self)
+{
 	if (self == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("could not start a thread for a Kafka request: %m")));
-	PG_TRY();
+	producer->call = self;
+}
+
+/*
+ * Waits for the producer's call.  An interrupt or an error leaves the thread alone with it:
+ * the producer is to be closed then, or the same call is to be waited for again.
+ */
+static rd_kafka_error_t *
+await_call(KafkaProducer *producer, KafkaWait *wait)
+{
+	TransactionJob *self = producer->call;
+
+	while (!kafka_job_is_done(&self->job))
 	{
-		while (!kafka_job_is_done(&self->job))
-		{
-			kafka_job_nap(&self->job, KAFKA_SLICE_MS);
-			if (!kafka_job_is_done(&self->job))
-				kafka_wait_check(wait);
-		}
+		kafka_job_nap(&self->job, KAFKA_SLICE_MS);
+		if (!kafka_job_is_done(&self->job))
+			kafka_wait_check(wait);
 	}
-	PG_CATCH();
-	{
-		kafka_job_drop(&self->job);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
+	producer->call = NULL;
 	return take_error(self);
 }
 
@@ -298,11 +348,13 @@ call_whole(KafkaProducer *producer, TransactionCall call, int timeout_ms, KafkaW
  * out of an error, or of the process.
  */
 static void
-abort_in_background(KafkaHandle *handle)
+abort_in_background(const KafkaProducer *producer)
 {
+	KafkaHandle *handle = producer->handle;
 	TransactionJob *self;
 
-	if (kafka_handle_is_down(handle) || rd_kafka_fatal_error(handle->rk, NULL, 0))
+	if (kafka_handle_is_down(handle) || rd_kafka_fatal_error(handle->rk, NULL, 0) ||
+		kafka_error_is_fenced(producer->failed))
 		return;
 	self = start_call(handle, rd_kafka_abort_transaction, ABORT_MS);
 	if (self)
@@ -312,8 +364,9 @@ abort_in_background(KafkaHandle *handle)
 void
 kafka_transaction_detach(KafkaProducer *producer)
 {
+	drop_call(producer);
 	if (producer->transaction == KAFKA_TRANSACTION_OPEN)
-		abort_in_background(producer->handle);
+		abort_in_background(producer);
 	if (producer->transaction == KAFKA_TRANSACTION_UNKNOWN)
 		producer->handle->stats->counters[KAFKA_COUNT_TRANSACTIONS_UNKNOWN]++;
 	else if (producer->transaction != KAFKA_TRANSACTION_NONE)
@@ -398,25 +451,28 @@ kafka_transaction_begin(KafkaProducer *producer)
  * Commit
  * ------------------------------------------------------------------------
  */
-/* Destroys the error. */
+/*
+ * Destroys the error.  Under an id of the caller's own there is no commit of PostgreSQL's to
+ * speak of.
+ */
 static KAFKA_NORETURN void
-throw_outcome_unknown(rd_kafka_error_t *error)
+throw_outcome_unknown(const KafkaProducer *producer, rd_kafka_error_t *error)
 {
-	bool		fenced = rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__FENCED;
+	bool		fenced = kafka_error_is_fenced(rd_kafka_error_code(error));
 	char		text[KAFKA_TEXT_SIZE];
 
 	strlcpy(text, rd_kafka_error_string(error), sizeof(text));
 	rd_kafka_error_destroy(error);
 	ereport(ERROR,
 			(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+			 fenced ? errmsg("outcome of the Kafka transaction is unknown: its producer was "
+							 "fenced") :
 			 errmsg("outcome of the Kafka transaction is unknown"),
 			 errdetail("librdkafka says: %s", text),
-			 fenced ?
-			 errhint("PostgreSQL rolls back; the messages may have become visible in Kafka.  "
-					 "The transaction took longer than \"transaction_timeout_ms\", or another "
-					 "instance has the same \"kafka_fdw.instance_name\".") :
-			 errhint("PostgreSQL rolls back; the messages may have become visible in "
-					 "Kafka.")));
+			 errhint("%s%s%s",
+					 producer->slot ? "PostgreSQL rolls back; the" : "The",
+					 " messages may have become visible in Kafka.",
+					 fenced ? "  " KAFKA_FENCED_HINT : "")));
 }
 
 static void
@@ -428,6 +484,14 @@ note_commit(KafkaProducer *producer)
 		INSTR_TIME_SET_CURRENT(producer->slot->committed);
 }
 
+/* It is open still, and can only be aborted. */
+static void
+note_refusal(KafkaProducer *producer)
+{
+	producer->transaction = KAFKA_TRANSACTION_OPEN;
+	producer->must_abort = true;
+}
+
 void
 kafka_transaction_commit(KafkaProducer *producer)
 {
@@ -435,10 +499,13 @@ kafka_transaction_commit(KafkaProducer *producer)
 	KafkaWait	wait;
 	rd_kafka_error_t *error;
 
-	producer->transaction = KAFKA_TRANSACTION_UNKNOWN;
 	kafka_wait_start(&wait, producer->handle, &place, INT_MAX,
 					 "kafka_fdw.commit_timeout");
-	error = call_whole(producer, rd_kafka_commit_transaction, kafka_setting_commit_timeout, &wait);
+	if (producer->call == NULL)
+		remember_call(producer, start_call(producer->handle, rd_kafka_commit_transaction,
+										   kafka_setting_commit_timeout));
+	producer->transaction = KAFKA_TRANSACTION_UNKNOWN;
+	error = await_call(producer, &wait);
 	if (error == NULL)
 	{
 		note_commit(producer);
@@ -447,10 +514,10 @@ kafka_transaction_commit(KafkaProducer *producer)
 	/* the broker has refused, so nothing of it becomes visible */
 	if (rd_kafka_error_txn_requires_abort(error))
 	{
-		producer->transaction = KAFKA_TRANSACTION_UNCLEAN;
+		note_refusal(producer);
 		throw_transaction_error(producer, error, &place);
 	}
-	throw_outcome_unknown(error);
+	throw_outcome_unknown(producer, error);
 }
 
 /* Of a call that is done; in why what went wrong. */
@@ -463,7 +530,7 @@ settle_quietly(KafkaProducer *producer, rd_kafka_error_t *error, char *why, size
 		return true;
 	}
 	if (rd_kafka_error_txn_requires_abort(error))
-		producer->transaction = KAFKA_TRANSACTION_UNCLEAN;
+		note_refusal(producer);
 	strlcpy(why, rd_kafka_error_is_retriable(error) ? "no answer in time" :
 			rd_kafka_error_string(error), why_size);
 	rd_kafka_error_destroy(error);
@@ -494,6 +561,138 @@ kafka_transaction_commit_quietly(KafkaProducer *producer, int limit_ms, char *wh
 	kafka_job_drop(&self->job);
 	return false;
 }
+
+/* ------------------------------------------------------------------------
+ * Abort, offsets, and how the transaction is
+ * ------------------------------------------------------------------------
+ */
+void
+kafka_transaction_abort(KafkaProducer *producer)
+{
+	KafkaPlace	place = {.doing = "could not abort the Kafka transaction"};
+	KafkaWait	wait;
+	rd_kafka_error_t *error;
+
+	kafka_wait_start(&wait, producer->handle, &place, INT_MAX, "kafka_fdw.commit_timeout");
+	if (producer->call && producer->call->call != rd_kafka_abort_transaction)
+		drop_call(producer);
+	if (producer->call == NULL)
+		remember_call(producer, start_call(producer->handle, rd_kafka_abort_transaction,
+										   kafka_setting_commit_timeout));
+	producer->transaction = KAFKA_TRANSACTION_UNCLEAN;
+	error = await_call(producer, &wait);
+	if (error)
+	{
+		producer->failed = RD_KAFKA_RESP_ERR_NO_ERROR;	/* purged, or why it is aborted */
+		throw_transaction_error(producer, error, &place);
+	}
+}
+
+void
+kafka_transaction_settle(KafkaProducer *producer)
+{
+	producer->transaction = KAFKA_TRANSACTION_UNCLEAN;
+	init_transactions(producer);
+}
+
+static TransactionJob *
+make_offsets_call(const char *group_id, const KafkaGroupOffset *offsets, int n)
+{
+	TransactionJob *self = make_call(NULL, kafka_setting_commit_timeout);
+
+	if (self == NULL)
+		return NULL;
+	self->group = rd_kafka_consumer_group_metadata_new(group_id);
+	self->offsets = rd_kafka_topic_partition_list_new(n);
+	for (int i = 0; i < n; i++)
+	{
+		rd_kafka_topic_partition_t *row =
+			rd_kafka_topic_partition_list_add(self->offsets, offsets[i].topic,
+											  offsets[i].partition);
+
+		row->offset = offsets[i].offset;
+		if (offsets[i].metadata == NULL)
+			continue;
+		row->metadata = strdup(offsets[i].metadata);	/* librdkafka frees it */
+		row->metadata_size = row->metadata ? strlen(offsets[i].metadata) : 0;
+	}
+	return self;
+}
+
+void
+kafka_transaction_send_offsets(KafkaProducer *producer, const char *group_id,
+							   const KafkaGroupOffset *offsets, int n)
+{
+	KafkaPlace	place = {.doing = "could not send offsets to the Kafka transaction"};
+	KafkaWait	wait;
+	TransactionJob *self;
+	rd_kafka_error_t *error;
+
+	kafka_group_await_coordinator(producer->handle, group_id, offsets[0].topic,
+								  offsets[0].partition);
+	/* librdkafka may forget its own limit (group.c) */
+	kafka_wait_start(&wait, producer->handle, &place,
+					 kafka_setting_commit_timeout + KAFKA_REPLY_GRACE_MS,
+					 "kafka_fdw.commit_timeout");
+	self = make_offsets_call(group_id, offsets, n);
+	remember_call(producer, self && kafka_job_try_start(&self->job, producer->handle) ?
+				  self : NULL);
+	producer->must_abort = true;	/* until it is known that they are there */
+	error = await_call(producer, &wait);
+	if (error)
+		throw_transaction_error(producer, error, &place);
+	producer->must_abort = false;
+}
+
+KafkaTransactionHealth
+kafka_transaction_health(KafkaProducer *producer)
+{
+	rd_kafka_resp_err_t fatal;
+
+	kafka_handle_serve(producer->handle);
+	fatal = rd_kafka_fatal_error(producer->handle->rk, NULL, 0);
+	if (kafka_error_is_fenced(fatal) || kafka_error_is_fenced(producer->failed))
+		return KAFKA_TRANSACTION_FENCED;
+	if (fatal)
+		return KAFKA_TRANSACTION_LOST;
+	if (producer->transaction == KAFKA_TRANSACTION_OPEN)
+		return producer->failed || producer->must_abort ? KAFKA_TRANSACTION_FAILED :
+			KAFKA_TRANSACTION_SOUND;
+	return producer->call ? KAFKA_TRANSACTION_BUSY : KAFKA_TRANSACTION_LOST;
+}
+
+bool
+kafka_transaction_has_result(const KafkaProducer *producer)
+{
+	return producer->call && kafka_job_is_done(&producer->call->job);
+}
+
+bool
+kafka_transaction_take_result(KafkaProducer *producer, char *why, size_t why_size)
+{
+	bool		committing = producer->call->call == rd_kafka_commit_transaction;
+	rd_kafka_error_t *error = take_error(producer->call);
+
+	producer->call = NULL;
+	if (committing)
+		return settle_quietly(producer, error, why, why_size);
+	if (error == NULL)
+		return true;
+	strlcpy(why, rd_kafka_error_string(error), why_size);
+	rd_kafka_error_destroy(error);
+	return false;
+}
+
+void
+kafka_transaction_forget_client(const char *id)
+{
+	kafka_handle_close_transactional(id);
+}
+
+/* ------------------------------------------------------------------------
+ * Visibility
+ * ------------------------------------------------------------------------
+ */
 
 /* The offsets are those of the messages; the marker stands behind them. */
 bool

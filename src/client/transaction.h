@@ -39,9 +39,58 @@ extern void kafka_transaction_begin(KafkaProducer *producer);
 /*
  * Commits; the messages should be flushed before.  Raises 08007 when the outcome is unknown
  * (no answer for kafka_fdw.commit_timeout, or fenced).  A producer that is closed
- * before it has committed aborts in the background.
+ * before it has committed aborts in the background.  After a cancel the commit goes on;
+ * calling again waits for the same one.
  */
 extern void kafka_transaction_commit(KafkaProducer *producer);
+
+/* Aborts, and waits until Kafka has confirmed that; after a cancel as commit. */
+extern void kafka_transaction_abort(KafkaProducer *producer);
+
+/*
+ * On a producer that has not begun: fences and ends what its id has left open, no more.
+ */
+extern void kafka_transaction_settle(KafkaProducer *producer);
+
+/* Where a consumer group goes on in a partition. */
+typedef struct KafkaGroupOffset
+{
+	const char *topic;
+	int32		partition;
+	int64		offset;			/* of the next message to read */
+	const char *metadata;		/* UTF-8, or NULL */
+} KafkaGroupOffset;
+
+/*
+ * The offsets become the group's with the commit.  Topics and partitions must exist, or it
+ * waits for kafka_fdw.commit_timeout.  After an error, also a cancel, the transaction can only
+ * be aborted.
+ */
+extern void kafka_transaction_send_offsets(KafkaProducer *producer, const char *group_id,
+										   const KafkaGroupOffset *offsets, int n);
+
+/* How a producer's transaction is, after an error of one of the calls above. */
+typedef enum KafkaTransactionHealth
+{
+	KAFKA_TRANSACTION_SOUND,	/* open, as before */
+	KAFKA_TRANSACTION_FAILED,	/* open, and can only be aborted */
+	KAFKA_TRANSACTION_FENCED,	/* a newer producer has its id, or it took too long */
+	KAFKA_TRANSACTION_BUSY,		/* its commit or abort may still be under way */
+	KAFKA_TRANSACTION_LOST		/* this producer will not tell what became of it */
+} KafkaTransactionHealth;
+
+/* Raises nothing. */
+extern KafkaTransactionHealth kafka_transaction_health(KafkaProducer *producer);
+
+/*
+ * A commit or abort that was left alone is done; then take_result tells, once, whether it
+ * succeeded, else with the reason in why.  They raise nothing.
+ */
+extern bool kafka_transaction_has_result(const KafkaProducer *producer);
+extern bool kafka_transaction_take_result(KafkaProducer *producer, char *why, size_t why_size);
+
+/* The session needs no client under that id any longer. */
+extern void kafka_transaction_forget_client(const char *id);
 
 /*
  * The same where nothing may be raised, in a commit callback: at most limit_ms; a cancel or a

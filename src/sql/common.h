@@ -15,6 +15,7 @@
 #include "fmgr.h"
 #include "ground/message.h"
 #include "ground/options.h"
+#include "transaction/manual.h"
 
 /*
  * Options of the server that argument `argno` (a name, or NULL) means, as the current
@@ -50,5 +51,12 @@ extern int	kafka_sql_interval_ms(FunctionCallInfo fcinfo, int argno, const char 
 /* The same, and 0 is allowed: not to wait. */
 extern int	kafka_sql_wait_ms(FunctionCallInfo fcinfo, int argno, const char *name,
 							  int default_ms);
+
+/*
+ * transactions.c: the Kafka transaction by hand that two arguments mean, both of them NULL
+ * where they are left open; raises as kafka_manual_find().
+ */
+extern KafkaManual *kafka_sql_transaction(FunctionCallInfo fcinfo, int id_argno,
+										  int server_argno);
 
 #endif							/* KAFKA_SQL_COMMON_H */

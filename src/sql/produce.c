@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * produce.c
- *	  kafka.produce: one message from SQL; kafka.make_record: the same as a value.
+ *	  kafka.produce and kafka.send_transactional: one message from SQL; kafka.make_record: the
+ *	  same as a value.
  *
  * Layer 3.  One C function serves all declarations of a name; they differ in the types of
  * value and key only, which are read from the declaration that was called.
@@ -34,9 +35,11 @@ enum
 	ARG_HEADERS,
 	ARG_PARTITION,
 	ARG_TS,
-	ARG_DELIVERY,
+	ARG_DELIVERY,				/* kafka.send_transactional: ARG_TRANSACTION */
 	ARG_SERVER
 };
+
+#define ARG_TRANSACTION ARG_DELIVERY
 
 /* What is looked up once per call site. */
 typedef struct ProduceCall
@@ -159,6 +162,20 @@ kafka_make_record(PG_FUNCTION_ARGS)
 	nulls[5] = PG_ARGISNULL(ARG_TS);
 	values[5] = PG_GETARG_DATUM(ARG_TS);
 	return HeapTupleGetDatum(heap_form_tuple(call->result, values, nulls));
+}
+
+PG_FUNCTION_INFO_V1(kafka_send_transactional);
+
+/* A message in a Kafka transaction by hand: queued, where to is not known yet. */
+Datum
+kafka_send_transactional(PG_FUNCTION_ARGS)
+{
+	ProduceCall *call = get_call(fcinfo);
+	KafkaMessage msg;
+
+	fill_message(fcinfo, call, &msg);
+	kafka_manual_send(kafka_sql_transaction(fcinfo, ARG_TRANSACTION, ARG_SERVER), &msg);
+	return delivery_datum(call, &msg, NULL);
 }
 
 PG_FUNCTION_INFO_V1(kafka_headers_to_jsonb);

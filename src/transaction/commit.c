@@ -206,20 +206,19 @@ abort_groups(void)
 	}
 }
 
-/* commit_wait 'visible', once the transaction has committed in Kafka: nothing is raised. */
-static void
-await_visible(KafkaSendGroup *group, int limit_ms)
+void
+kafka_commit_await_visible(KafkaProducer *producer, const char *server_name, int limit_ms)
 {
 	char		why[WHY_SIZE];
 
 	if (kafka_setting_commit_wait != KAFKA_WAIT_VISIBLE ||
-		kafka_transaction_await_visible(group->producer, limit_ms, why, sizeof(why)))
+		kafka_transaction_await_visible(producer, limit_ms, why, sizeof(why)))
 		return;
 	if (QueryCancelPending)
 		QueryCancelPending = false; /* it has ended this wait, and can end nothing else */
 	ereport(WARNING,
 			(errmsg("messages sent through server \"%s\" are committed, but readers may not "
-					"see them yet", group->opts->server_name),
+					"see them yet", server_name),
 			 errdetail("Waiting for it ended: %s.", why)));
 }
 
@@ -241,7 +240,8 @@ after_kafkas_commit(void)
 			HOLD_INTERRUPTS();
 			holdoff = InterruptHoldoffCount;
 		}
-		await_visible(group, kafka_setting_commit_timeout);
+		kafka_commit_await_visible(group->producer, group->opts->server_name,
+								   kafka_setting_commit_timeout);
 		kafka_producer_close(group->producer);
 	}
 }
@@ -330,7 +330,8 @@ commit_after(void)
 			continue;
 		if (kafka_transaction_commit_quietly(group->producer, remaining_ms(begin), why,
 											 sizeof(why)))
-			await_visible(group, remaining_ms(begin));
+			kafka_commit_await_visible(group->producer, group->opts->server_name,
+									   remaining_ms(begin));
 		else
 			warn_of_loss(group, why);
 		kafka_producer_close(group->producer);

@@ -52,6 +52,13 @@ extern List *kafka_outgoing_groups(void);
 /* Drops the pointers, at the end of the transaction, which frees the memory itself. */
 extern void kafka_outgoing_forget(void);
 
+/*
+ * kafka_fdw.commit_wait 'visible', once the producer's transaction has committed in Kafka: nothing
+ * is raised, a wait in vain is a WARNING.
+ */
+extern void kafka_commit_await_visible(KafkaProducer *producer, const char *server_name,
+									   int limit_ms);
+
 /* PRE_COMMIT has begun: what is sent now would come too late. */
 extern bool kafka_commit_is_under_way(void);
 

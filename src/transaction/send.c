@@ -86,6 +86,21 @@ kafka_sender_open_beside(const KafkaSender *other, const KafkaOptions *opts, con
 	return sender;
 }
 
+KafkaSender *
+kafka_sender_on_producer(const KafkaOptions *opts, const char *topic, KafkaProducer *producer)
+{
+	KafkaSender *sender = palloc0(sizeof(KafkaSender));
+
+	sender->topic = pstrdup(topic);
+	sender->max_message = kafka_property_max_message(opts);
+	sender->destination = -1;
+	sender->npartitions = kafka_topic_partitions(opts, topic, false, true);
+	sender->producer = producer;
+	sender->target = kafka_producer_target(producer, topic, sender->npartitions,
+										   opts->partitioner);
+	return sender;
+}
+
 /* Bytes of a length in the record format (KIP-98): a zig-zag varint. */
 static int64
 varint_size(size_t len)

@@ -38,6 +38,12 @@ extern KafkaSender *kafka_sender_open(const KafkaOptions *opts, const char *topi
 extern KafkaSender *kafka_sender_open_beside(const KafkaSender *other, const KafkaOptions *opts,
 											 const char *topic, KafkaDeliveryMode mode);
 
+/*
+ * The same on a producer that the caller has, and keeps: neither finish nor close is called.
+ */
+extern KafkaSender *kafka_sender_on_producer(const KafkaOptions *opts, const char *topic,
+											 KafkaProducer *producer);
+
 /* Raises 22023 for a partition that does not exist and 54000 for a message too large. */
 extern void kafka_sender_send(KafkaSender *sender, const KafkaMessage *msg);
 
