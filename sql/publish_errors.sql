@@ -49,8 +49,8 @@ SELECT publish_try($$INSTEAD OF UPDATE ON publish_errors_view FOR EACH ROW EXECU
 SELECT publish_try($$AFTER TRUNCATE ON publish_errors EXECUTE FUNCTION kafka.publish('publish_errors', 'id', 'format=row')$$, 'TRUNCATE publish_errors');
 SELECT publish_try($$AFTER DELETE ON publish_errors FOR EACH ROW EXECUTE FUNCTION kafka.publish('publish_errors', '', 'format=row')$$, 'DELETE FROM publish_errors');
 SELECT publish_try($$AFTER DELETE ON publish_errors FOR EACH ROW EXECUTE FUNCTION kafka.publish('publish_errors', 'format=row')$$, 'DELETE FROM publish_errors');
--- too large
-SELECT publish_try($$AFTER INSERT ON publish_errors FOR EACH ROW EXECUTE FUNCTION kafka.publish('publish_errors', 'id')$$, $$INSERT INTO publish_errors VALUES (3, repeat('x', 1100000))$$);
+-- too large; how much exactly depends on transaction number and LSN in the headers
+SELECT regexp_replace(publish_try($$AFTER INSERT ON publish_errors FOR EACH ROW EXECUTE FUNCTION kafka.publish('publish_errors', 'id')$$, $$INSERT INTO publish_errors VALUES (3, repeat('x', 1100000))$$), '11\d{5}', '11...');
 \pset format aligned
 \t off
 SELECT kafka.publish();

@@ -131,6 +131,17 @@ kafka_core_hold(KafkaHandleCore *core)
 	pthread_mutex_unlock(&core->mutex);
 }
 
+int
+kafka_core_troubles(KafkaHandleCore *core)
+{
+	int			troubles;
+
+	pthread_mutex_lock(&core->mutex);
+	troubles = core->troubles;
+	pthread_mutex_unlock(&core->mutex);
+	return troubles;
+}
+
 void
 kafka_core_drop(KafkaHandleCore *core)
 {

@@ -21,10 +21,14 @@ typedef struct KafkaHandleCore
 {
 	pthread_mutex_t mutex;
 	int			refs;
+	int			troubles;		/* errors that librdkafka has told of, from any thread */
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *logs;
 	struct KafkaHandle *handle; /* the backend's; NULL once it has let go */
 } KafkaHandleCore;
+
+/* How many errors of connections and brokers there have been so far. */
+extern int	kafka_core_troubles(KafkaHandleCore *core);
 
 /* From any thread.  drop returns after KAFKA_DESTROY_MS at the latest.  Neither throws. */
 extern void kafka_core_hold(KafkaHandleCore *core);

@@ -105,9 +105,13 @@ backends_handle(void *opaque)
 static void
 on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 {
+	KafkaHandleCore *core = (KafkaHandleCore *) opaque;
 	KafkaHandle *handle = backends_handle(opaque);
 
 	(void) rk;
+	pthread_mutex_lock(&core->mutex);
+	core->troubles++;
+	pthread_mutex_unlock(&core->mutex);
 	if (handle == NULL)
 		return;
 	if (kafka_handle_is_rejected(handle))

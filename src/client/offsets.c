@@ -265,6 +265,7 @@ kafka_offsets_await_sent(KafkaHandle *handle, const KafkaOwnSends *sends, int li
 						 char *why, size_t why_size)
 {
 	instr_time	begin;
+	long		pause = 500;	/* us; grows */
 
 	INSTR_TIME_SET_CURRENT(begin);
 	while (!ask_once(handle, sends, begin, limit_ms))
@@ -273,7 +274,8 @@ kafka_offsets_await_sent(KafkaHandle *handle, const KafkaOwnSends *sends, int li
 			strlcpy(why, "the wait was cancelled", why_size);
 		if (is_interrupted() || kafka_elapsed_ms(begin) >= limit_ms)
 			return false;
-		pg_usleep(500);
+		pg_usleep(pause);
+		pause = Min(pause * 2, KAFKA_SLICE_MS * 1000L);
 	}
 	return true;
 }

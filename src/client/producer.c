@@ -113,7 +113,7 @@ kafka_producer_close(KafkaProducer *producer)
 	if (handle == NULL)
 		return;
 	if (producer->outstanding > 0 || producer->transaction != KAFKA_TRANSACTION_NONE ||
-		producer->failed || producer->refused || rd_kafka_fatal_error(handle->rk, NULL, 0))
+		producer->failed || producer->refused || producer->suspect || rd_kafka_fatal_error(handle->rk, NULL, 0))
 	{
 		kafka_handle_discard(handle);	/* calls detach */
 		return;
@@ -128,24 +128,30 @@ close_callback(void *arg)
 	kafka_producer_close((KafkaProducer *) arg);
 }
 
-KafkaHandle *
-kafka_producer_acquire(const KafkaOptions *opts, KafkaRole role, const char *transactional_id)
+/*
+ * A handle from the cache or new, without a fatal error: after one,
+ * rd_kafka_begin_transaction() might never return.
+ */
+static KafkaHandle *
+acquire_sound(const KafkaOptions *opts, KafkaRole role, const char *transactional_id)
 {
 	for (;;)
 	{
 		KafkaHandle *handle = kafka_handle_acquire(opts, role, transactional_id);
 
-		kafka_handle_serve(handle);
+		rd_kafka_poll(handle->rk, 0);
 		if (!rd_kafka_fatal_error(handle->rk, NULL, 0))
 			return handle;
 		kafka_handle_discard(handle);
 	}
 }
 
+/* From the handle on nothing is raised before it has its owner, who gives it back. */
 KafkaProducer *
-kafka_producer_on_handle(const KafkaOptions *opts, KafkaHandle *handle)
+kafka_producer_open_as(const KafkaOptions *opts, KafkaRole role, const char *transactional_id)
 {
 	KafkaProducer *producer = palloc0(sizeof(KafkaProducer));
+	KafkaHandle *handle = acquire_sound(opts, role, transactional_id);
 
 	producer->opts = opts;
 	producer->context = CurrentMemoryContext;
@@ -164,7 +170,7 @@ kafka_producer_on_handle(const KafkaOptions *opts, KafkaHandle *handle)
 KafkaProducer *
 kafka_producer_open(const KafkaOptions *opts)
 {
-	return kafka_producer_on_handle(opts, kafka_producer_acquire(opts, KAFKA_ROLE_PRODUCER, NULL));
+	return kafka_producer_open_as(opts, KAFKA_ROLE_PRODUCER, NULL);
 }
 
 static KafkaTarget *

@@ -47,6 +47,8 @@ struct KafkaProducer
 	int			unserved;		/* messages since reports were last looked at */
 	bool		refused;		/* a tracked message failed: the handle is not used again */
 	KafkaTransactionPhase transaction;
+	bool		suspect;		/* committed, but not smoothly: the handle is not used again */
+	int			troubles;		/* of the handle, when the transaction began */
 	bool		must_abort;		/* the open transaction cannot be committed any more */
 	struct TransactionJob *call;	/* its commit, abort or offsets in a helper thread, or NULL */
 	struct KafkaTransactionSlot *slot;	/* of the session's ids, or NULL */
@@ -62,15 +64,9 @@ struct KafkaProducer
 	MemoryContextCallback callback;
 };
 
-/* A producer on that handle, as kafka_producer_open() says; the handle becomes its own. */
-extern KafkaProducer *kafka_producer_on_handle(const KafkaOptions *opts, KafkaHandle *handle);
-
-/*
- * A handle from the cache or new, without a fatal error: after one,
- * rd_kafka_begin_transaction() might never return.
- */
-extern KafkaHandle *kafka_producer_acquire(const KafkaOptions *opts, KafkaRole role,
-										   const char *transactional_id);
+/* As kafka_producer_open() says, in a role. */
+extern KafkaProducer *kafka_producer_open_as(const KafkaOptions *opts, KafkaRole role,
+											 const char *transactional_id);
 
 /* Raises the first message's failure. */
 extern KAFKA_NORETURN void kafka_producer_throw_failed(KafkaProducer *producer);

@@ -48,14 +48,16 @@
 #include "postmaster/postmaster.h"
 #include "utils/memutils.h"
 
-/* Longest time that a helper thread tries to abort a transaction. */
-#define ABORT_MS 10000
+/* Longest time that a helper thread tries to end a transaction that nobody waits for. */
+#define FINISH_MS 10000
 /* Pause before an abort is tried again that another call stands in the way of. */
 #define BUSY_MS 20
 /* A transaction that begins so soon after the last one's commit may find its id busy. */
 #define BACK_TO_BACK_MS 15
 /* So many of those in a row are worth a second client. */
 #define BACK_TO_BACK_COUNT 2
+/* A commit that takes so long may have been sent more than once. */
+#define SLOW_COMMIT_MS 1000
 /* After such a pause the second client goes. */
 #define SLOW_MS 10000
 
@@ -186,8 +188,7 @@ close_second(const KafkaOptions *opts, TransactionIds *ids)
 KafkaProducer *
 kafka_transaction_open_named(const KafkaOptions *opts, const char *id)
 {
-	return kafka_producer_on_handle(opts,
-									kafka_producer_acquire(opts, KAFKA_ROLE_TRANSACTIONAL, id));
+	return kafka_producer_open_as(opts, KAFKA_ROLE_TRANSACTIONAL, id);
 }
 
 KafkaProducer *
@@ -323,7 +324,8 @@ remember_call(KafkaProducer *producer, TransactionJob *self)
 }
 
 /*
- * Waits for the producer's call.  An interrupt or an error leaves the thread alone with it:
+ * Waits for the producer's call, which has a limit of its own; with a wait, for that too, and for
+ * what it raises.  An interrupt or an error leaves the thread alone with it:
  * the producer is to be closed then, or the same call is to be waited for again.
  */
 static rd_kafka_error_t *
@@ -334,8 +336,15 @@ await_call(KafkaProducer *producer, KafkaWait *wait)
 	while (!kafka_job_is_done(&self->job))
 	{
 		kafka_job_nap(&self->job, KAFKA_SLICE_MS);
-		if (!kafka_job_is_done(&self->job))
+		if (kafka_job_is_done(&self->job))
+			break;
+		if (wait)
 			kafka_wait_check(wait);
+		else
+		{
+			kafka_handle_serve(producer->handle);
+			CHECK_FOR_INTERRUPTS();
+		}
 	}
 	producer->call = NULL;
 	return take_error(self);
@@ -356,7 +365,7 @@ abort_in_background(const KafkaProducer *producer)
 	if (kafka_handle_is_down(handle) || rd_kafka_fatal_error(handle->rk, NULL, 0) ||
 		kafka_error_is_fenced(producer->failed))
 		return;
-	self = start_call(handle, rd_kafka_abort_transaction, ABORT_MS);
+	self = start_call(handle, rd_kafka_abort_transaction, FINISH_MS);
 	if (self)
 		kafka_job_drop(&self->job);
 }
@@ -365,7 +374,7 @@ void
 kafka_transaction_detach(KafkaProducer *producer)
 {
 	drop_call(producer);
-	if (producer->transaction == KAFKA_TRANSACTION_OPEN)
+	if (producer->transaction == KAFKA_TRANSACTION_OPEN || producer->must_abort)
 		abort_in_background(producer);
 	if (producer->transaction == KAFKA_TRANSACTION_UNKNOWN)
 		producer->handle->stats->counters[KAFKA_COUNT_TRANSACTIONS_UNKNOWN]++;
@@ -374,7 +383,8 @@ kafka_transaction_detach(KafkaProducer *producer)
 	if (producer->slot == NULL)
 		return;
 	producer->slot->in_use = false;
-	producer->slot->unclean = producer->transaction != KAFKA_TRANSACTION_NONE;
+	producer->slot->unclean = producer->transaction != KAFKA_TRANSACTION_NONE ||
+		producer->suspect;
 	producer->slot = NULL;
 }
 
@@ -445,6 +455,7 @@ kafka_transaction_begin(KafkaProducer *producer)
 	if (error)
 		throw_transaction_error(producer, error, &place);
 	producer->transaction = KAFKA_TRANSACTION_OPEN;
+	producer->troubles = kafka_core_troubles(producer->handle->core);
 }
 
 /* ------------------------------------------------------------------------
@@ -475,62 +486,77 @@ throw_outcome_unknown(const KafkaProducer *producer, rd_kafka_error_t *error)
 					 fenced ? "  " KAFKA_FENCED_HINT : "")));
 }
 
+/*
+ * If a connection broke or an answer was late, librdkafka has tried again, and a copy of the
+ * request may still be on its way: it would commit what is under way when it arrives.  So such a
+ * handle is not used again, and a new one's init_transactions makes copies void.
+ */
 static void
-note_commit(KafkaProducer *producer)
+note_commit(KafkaProducer *producer, instr_time begin)
 {
+	producer->suspect = kafka_elapsed_ms(begin) > SLOW_COMMIT_MS ||
+		kafka_core_troubles(producer->handle->core) != producer->troubles;
 	producer->transaction = KAFKA_TRANSACTION_NONE;
 	producer->handle->stats->counters[KAFKA_COUNT_TRANSACTIONS_COMMITTED]++;
 	if (producer->slot)
 		INSTR_TIME_SET_CURRENT(producer->slot->committed);
 }
 
-/* It is open still, and can only be aborted. */
-static void
-note_refusal(KafkaProducer *producer)
+/*
+ * Of a commit that librdkafka wants aborted.  True if it never asked the broker to commit (a
+ * message was not delivered): then it is open still.  Otherwise the broker's answer does not
+ * prove that an earlier copy of the request was not obeyed.
+ */
+static bool
+note_refusal(KafkaProducer *producer, const rd_kafka_error_t *error)
 {
-	producer->transaction = KAFKA_TRANSACTION_OPEN;
+	rd_kafka_resp_err_t err = rd_kafka_error_code(error);
+
+	if (!rd_kafka_error_txn_requires_abort(error))
+		return false;
 	producer->must_abort = true;
+	if (err != RD_KAFKA_RESP_ERR__INCONSISTENT && err != RD_KAFKA_RESP_ERR__STATE &&
+		!producer->failed)
+		return false;
+	producer->transaction = KAFKA_TRANSACTION_OPEN;
+	return true;
 }
 
 void
 kafka_transaction_commit(KafkaProducer *producer)
 {
 	KafkaPlace	place = {.doing = "could not commit the Kafka transaction"};
-	KafkaWait	wait;
 	rd_kafka_error_t *error;
+	instr_time	begin;
 
-	kafka_wait_start(&wait, producer->handle, &place, INT_MAX,
-					 "kafka_fdw.commit_timeout");
+	INSTR_TIME_SET_CURRENT(begin);
+	kafka_handle_forget_errors(producer->handle);
 	if (producer->call == NULL)
 		remember_call(producer, start_call(producer->handle, rd_kafka_commit_transaction,
 										   kafka_setting_commit_timeout));
 	producer->transaction = KAFKA_TRANSACTION_UNKNOWN;
-	error = await_call(producer, &wait);
+	error = await_call(producer, NULL);
 	if (error == NULL)
 	{
-		note_commit(producer);
+		note_commit(producer, begin);
 		return;
 	}
-	/* the broker has refused, so nothing of it becomes visible */
-	if (rd_kafka_error_txn_requires_abort(error))
-	{
-		note_refusal(producer);
+	if (note_refusal(producer, error))
 		throw_transaction_error(producer, error, &place);
-	}
 	throw_outcome_unknown(producer, error);
 }
 
 /* Of a call that is done; in why what went wrong. */
 static bool
-settle_quietly(KafkaProducer *producer, rd_kafka_error_t *error, char *why, size_t why_size)
+settle_quietly(KafkaProducer *producer, rd_kafka_error_t *error, instr_time begin, char *why,
+			   size_t why_size)
 {
 	if (error == NULL)
 	{
-		note_commit(producer);
+		note_commit(producer, begin);
 		return true;
 	}
-	if (rd_kafka_error_txn_requires_abort(error))
-		note_refusal(producer);
+	(void) note_refusal(producer, error);
 	strlcpy(why, rd_kafka_error_is_retriable(error) ? "no answer in time" :
 			rd_kafka_error_string(error), why_size);
 	rd_kafka_error_destroy(error);
@@ -546,16 +572,17 @@ kafka_transaction_commit_quietly(KafkaProducer *producer, int limit_ms, char *wh
 
 	producer->transaction = KAFKA_TRANSACTION_UNKNOWN;
 	INSTR_TIME_SET_CURRENT(begin);
-	self = start_call(producer->handle, rd_kafka_commit_transaction, limit_ms);
+	/* left alone it goes on: PostgreSQL has committed, so Kafka should */
+	self = start_call(producer->handle, rd_kafka_commit_transaction, limit_ms + FINISH_MS);
 	if (self == NULL)			/* no thread: then without a look at interrupts */
 		return settle_quietly(producer,
 							  rd_kafka_commit_transaction(producer->handle->rk, limit_ms),
-							  why, why_size);
+							  begin, why, why_size);
 	while (!kafka_job_is_done(&self->job) && !QueryCancelPending && !ProcDiePending &&
-		   kafka_elapsed_ms(begin) <= limit_ms + KAFKA_SLICE_MS)
-		kafka_job_nap(&self->job, KAFKA_SLICE_MS);
+		   kafka_elapsed_ms(begin) < limit_ms)
+		kafka_job_nap(&self->job, Min(KAFKA_SLICE_MS, limit_ms));
 	if (kafka_job_is_done(&self->job))
-		return settle_quietly(producer, take_error(self), why, why_size);
+		return settle_quietly(producer, take_error(self), begin, why, why_size);
 	strlcpy(why, QueryCancelPending || ProcDiePending ? "the wait was cancelled" :
 			"no answer in time", why_size);
 	kafka_job_drop(&self->job);
@@ -675,7 +702,15 @@ kafka_transaction_take_result(KafkaProducer *producer, char *why, size_t why_siz
 
 	producer->call = NULL;
 	if (committing)
-		return settle_quietly(producer, error, why, why_size);
+	{
+		instr_time	begin;
+
+		INSTR_TIME_SET_CURRENT(begin);
+		if (!settle_quietly(producer, error, begin, why, why_size))
+			return false;
+		producer->suspect = true;	/* it took who knows how long */
+		return true;
+	}
 	if (error == NULL)
 		return true;
 	strlcpy(why, rd_kafka_error_string(error), why_size);

@@ -94,7 +94,7 @@ extern void kafka_transaction_forget_client(const char *id);
 
 /*
  * The same where nothing may be raised, in a commit callback: at most limit_ms; a cancel or a
- * terminate ends the wait.  False with the reason in why where it is not known to be
+ * terminate ends the wait; a helper thread goes on for a while.  False with the reason in why where it is not known to be
  * committed; then the producer is to be closed.
  */
 extern bool kafka_transaction_commit_quietly(KafkaProducer *producer, int limit_ms,

@@ -5,7 +5,7 @@
  *
  * Layer 1.  Two ways, by the kind of call:
  *
- * - Calls that resume where they were (poll a queue, flush, commit_transaction) are made
+ * - Calls that resume where they were (poll a queue, flush, init_transactions) are made
  *	 in slices of KAFKA_SLICE_MS with kafka_wait_check() in between.
  * - Calls that start over each time would never finish on a slow network if they were
  *	 sliced; they run whole in a helper thread (KafkaJob).
@@ -54,7 +54,7 @@ kafka_elapsed_ms(instr_time since)
 
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, since);
-	return (int) INSTR_TIME_GET_MILLISEC(now);
+	return (int) Min(INSTR_TIME_GET_MILLISEC(now), (double) INT_MAX);
 }
 
 int

@@ -35,7 +35,7 @@ extern void kafka_wait_start(KafkaWait *wait, KafkaHandle *handle, const KafkaPl
 /* Something moved: the limit counts anew. */
 extern void kafka_wait_progress(KafkaWait *wait);
 
-/* Milliseconds since then. */
+/* Milliseconds since then, INT_MAX at most. */
 extern int	kafka_elapsed_ms(instr_time since);
 
 /* Milliseconds without progress. */

@@ -38,13 +38,16 @@ on_utility(PlannedStmt *stmt, const char *query, bool read_only_tree,
 		   ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *env,
 		   DestReceiver *dest, QueryCompletion *qc)
 {
+	/* looked at before: a procedure's ROLLBACK may free the statement while it runs */
+	bool		discards = IsA(stmt->utilityStmt, DiscardStmt) &&
+		((DiscardStmt *) stmt->utilityStmt)->target == DISCARD_ALL;
+
 	if (previous_hook)
 		previous_hook(stmt, query, read_only_tree, context, params, env, dest, qc);
 	else
 		standard_ProcessUtility(stmt, query, read_only_tree, context, params, env, dest, qc);
 	/* afterwards: where it is refused, nothing is discarded */
-	if (IsA(stmt->utilityStmt, DiscardStmt) &&
-		((DiscardStmt *) stmt->utilityStmt)->target == DISCARD_ALL)
+	if (discards)
 		discard_all();
 }
 

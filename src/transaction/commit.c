@@ -13,8 +13,9 @@
  * phase 2 a transaction may be committed already, or its outcome unknown: the error says
  * so in its context.  PostgreSQL can still fail afterwards (a serialization failure, another
  * extension): that is before_commit's documented weakness.  To keep that window small,
- * interrupts are held from the last of Kafka's commits to PostgreSQL's own, and the
- * context of whatever error comes tells that messages are visible.
+ * cancels are held from the first of Kafka's commits to PostgreSQL's own (a terminate is not:
+ * another extension may wait there for long), and the context of whatever error comes tells that
+ * messages are visible.
  *
  * The Kafka transactions of after_commit stay open until the COMMIT event.  There PostgreSQL
  * has committed, holds its locks and interrupts, and must not meet an error (it would be a
@@ -40,9 +41,10 @@
 #include "utils/memutils.h"
 
 #define WHY_SIZE 512
+#define WARNING_SIZE 1024
 
 static bool ending;				/* PRE_COMMIT has begun: no more sends */
-static uint32 holdoff;			/* InterruptHoldoffCount with ours in it; 0: we hold none */
+static uint32 holdoff;			/* QueryCancelHoldoffCount with ours in it; 0: we hold none */
 
 static void tell_visible(void *arg);
 static ErrorContextCallback visible_context = {.callback = tell_visible};
@@ -84,7 +86,7 @@ tell_visible(void *arg)
 		const KafkaSendGroup *group = (KafkaSendGroup *) lfirst(lc);
 
 		if (group->committed)
-			errcontext("messages sent through server \"%s\" are visible in Kafka already",
+			errcontext("messages sent through server \"%s\" are committed in Kafka already",
 					   group->opts->server_name);
 	}
 }
@@ -115,6 +117,60 @@ remember_visible_context(void)
 {
 	visible_context.previous = error_context_stack;
 	error_context_stack = &visible_context;
+}
+
+/* ------------------------------------------------------------------------
+ * Warnings where nothing may be raised
+ *
+ * A WARNING is converted to the client's encoding, and that can fail.  In the COMMIT event such an
+ * error would be a PANIC, in PRE_COMMIT it would roll back what Kafka has committed.  Whoever
+ * caused the message has no say in its context, either.
+ * ------------------------------------------------------------------------
+ */
+typedef struct Warning
+{
+	int			sqlstate;
+	char		message[WARNING_SIZE];
+	char		detail[WARNING_SIZE];
+} Warning;
+
+static void
+try_warning(const Warning *warning, int elevel)
+{
+	ereport(elevel,
+			(errcode(warning->sqlstate), errmsg_internal("%s", warning->message),
+			 errdetail_internal("%s", warning->detail)));
+}
+
+static void
+warn_quietly(const Warning *warning)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ErrorContextCallback *stack = error_context_stack;
+	uint32		interrupts = InterruptHoldoffCount;
+	uint32		cancels = QueryCancelHoldoffCount;
+	volatile bool failed = false;
+
+	error_context_stack = NULL;
+	PG_TRY();
+	{
+		try_warning(warning, WARNING);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		failed = true;
+	}
+	PG_END_TRY();
+	/* an error resets them */
+	InterruptHoldoffCount = interrupts;
+	QueryCancelHoldoffCount = cancels;
+	/* the server's log needs no conversion */
+	error_context_stack = NULL;
+	if (failed)
+		try_warning(warning, LOG_SERVER_ONLY);
+	error_context_stack = stack;
 }
 
 /* ------------------------------------------------------------------------
@@ -209,6 +265,7 @@ abort_groups(void)
 void
 kafka_commit_await_visible(KafkaProducer *producer, const char *server_name, int limit_ms)
 {
+	Warning		warning = {.sqlstate = ERRCODE_WARNING};
 	char		why[WHY_SIZE];
 
 	if (kafka_setting_commit_wait != KAFKA_WAIT_VISIBLE ||
@@ -216,19 +273,32 @@ kafka_commit_await_visible(KafkaProducer *producer, const char *server_name, int
 		return;
 	if (QueryCancelPending)
 		QueryCancelPending = false; /* it has ended this wait, and can end nothing else */
-	ereport(WARNING,
-			(errmsg("messages sent through server \"%s\" are committed, but readers may not "
-					"see them yet", server_name),
-			 errdetail("Waiting for it ended: %s.", why)));
+	snprintf(warning.message, sizeof(warning.message),
+			 _("messages sent through server \"%s\" are committed, but readers may not see them "
+			   "yet"), server_name);
+	snprintf(warning.detail, sizeof(warning.detail), _("Waiting for it ended: %s."), why);
+	warn_quietly(&warning);
+}
+
+static int
+remaining_ms(instr_time begin, int limit_ms)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, begin);
+	return Max(1, limit_ms - (int) INSTR_TIME_GET_MILLISEC(now));
 }
 
 /* From here on nothing that can be put off shall keep PostgreSQL from committing. */
 static void
 after_kafkas_commit(void)
 {
+	instr_time	begin;
 	ListCell   *lc;
 
 	remember_visible_context();
+	INSTR_TIME_SET_CURRENT(begin);
 	foreach(lc, kafka_outgoing_groups())
 	{
 		KafkaSendGroup *group = (KafkaSendGroup *) lfirst(lc);
@@ -237,11 +307,11 @@ after_kafkas_commit(void)
 			continue;
 		if (holdoff == 0)
 		{
-			HOLD_INTERRUPTS();
-			holdoff = InterruptHoldoffCount;
+			HOLD_CANCEL_INTERRUPTS();
+			holdoff = QueryCancelHoldoffCount;
 		}
 		kafka_commit_await_visible(group->producer, group->opts->server_name,
-								   kafka_setting_commit_timeout);
+								   remaining_ms(begin, kafka_setting_commit_timeout));
 		kafka_producer_close(group->producer);
 	}
 }
@@ -275,6 +345,7 @@ before_commit(void)
 static void
 refuse_prepare(void)
 {
+	ending = true;				/* also what another callback sends after this look */
 	if (kafka_pending_count() > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -286,32 +357,24 @@ refuse_prepare(void)
  * COMMIT and ABORT: nothing may be raised
  * ------------------------------------------------------------------------
  */
-static int
-remaining_ms(instr_time begin)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, begin);
-	return Max(1, kafka_setting_after_commit_timeout - (int) INSTR_TIME_GET_MILLISEC(now));
-}
-
 static void
 warn_of_loss(const KafkaSendGroup *group, const char *why)
 {
 	KafkaStats *stats = kafka_stats_of(group->opts);
+	Warning		warning = {.sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN};
 
 	stats->counters[KAFKA_COUNT_AFTER_COMMIT_FAILURES]++;
 	stats->counters[KAFKA_COUNT_AFTER_COMMIT_MESSAGES] += group->messages;
 	if (QueryCancelPending)
 		QueryCancelPending = false; /* it has ended this wait, and can end nothing else */
-	ereport(WARNING,
-			(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
-			 errmsg("messages sent through server \"%s\" may be lost: PostgreSQL has committed, "
-					"Kafka has not confirmed its transaction", group->opts->server_name),
-			 errdetail_plural("It has " INT64_FORMAT " message; librdkafka says: %s",
-							  "It has " INT64_FORMAT " messages; librdkafka says: %s",
-							  (unsigned long) group->messages, group->messages, why)));
+	snprintf(warning.message, sizeof(warning.message),
+			 _("messages sent through server \"%s\" may be lost: PostgreSQL has committed, Kafka "
+			   "has not confirmed its transaction"), group->opts->server_name);
+	snprintf(warning.detail, sizeof(warning.detail),
+			 ngettext("It has " INT64_FORMAT " message; librdkafka says: %s",
+					  "It has " INT64_FORMAT " messages; librdkafka says: %s",
+					  (unsigned long) group->messages), group->messages, why);
+	warn_quietly(&warning);
 }
 
 static void
@@ -328,10 +391,10 @@ commit_after(void)
 
 		if (group->producer == NULL || group->mode != KAFKA_DELIVERY_AFTER_COMMIT)
 			continue;
-		if (kafka_transaction_commit_quietly(group->producer, remaining_ms(begin), why,
+		if (kafka_transaction_commit_quietly(group->producer, remaining_ms(begin, kafka_setting_after_commit_timeout), why,
 											 sizeof(why)))
 			kafka_commit_await_visible(group->producer, group->opts->server_name,
-									   remaining_ms(begin));
+									   remaining_ms(begin, kafka_setting_after_commit_timeout));
 		else
 			warn_of_loss(group, why);
 		kafka_producer_close(group->producer);
@@ -340,10 +403,10 @@ commit_after(void)
 
 /* An error has reset PostgreSQL's count; if somebody caught it, ours is gone with it. */
 static void
-release_interrupts(void)
+release_cancels(void)
 {
-	if (holdoff > 0 && InterruptHoldoffCount > holdoff)
-		RESUME_INTERRUPTS();
+	if (holdoff > 0 && QueryCancelHoldoffCount >= holdoff)
+		RESUME_CANCEL_INTERRUPTS();
 	holdoff = 0;
 }
 
@@ -369,7 +432,7 @@ on_transaction(XactEvent event, void *arg)
 			break;
 		case XACT_EVENT_COMMIT:
 			forget_visible_context();
-			release_interrupts();
+			release_cancels();
 			commit_after();
 			forget_all();
 			break;

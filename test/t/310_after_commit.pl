@@ -107,6 +107,32 @@ $broker->start;
 KafkaFdwTest::wait_until(
 	sub { $session->query('INSERT INTO after (id) VALUES (40)'); $session->state eq '00000' }, 30, 'the session sends again');
 
+# --- a WARNING that the client's encoding cannot hold is not sent, and is no PANIC
+
+my $bootstrap = $broker->bootstrap;
+$control->query_safe(qq{CREATE SERVER "\x{d0}\x{ba}\x{d0}\x{b0}\x{d1}\x{84}" FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '$bootstrap');
+	CREATE FOREIGN TABLE cyrillic (id int) SERVER "\x{d0}\x{ba}\x{d0}\x{b0}\x{d1}\x{84}" OPTIONS (topic 'after', format 'json', delivery 'after_commit')});
+$session = KafkaFdwTest::session($node);
+$session->query_safe("SET client_encoding = 'LATIN1'");
+$session->query_safe('INSERT INTO cyrillic (id) VALUES (0)');
+reload('nobody');
+$session->query_safe('BEGIN; INSERT INTO orders VALUES (7); INSERT INTO cyrillic (id) VALUES (7)');
+$session->send('COMMIT');
+KafkaFdwTest::wait_until(
+	sub { $control->query('SELECT wait_event FROM pg_stat_activity WHERE pid = ' . $session->pid) eq 'SyncRep' },
+	20, 'the transaction waits for a standby');
+$broker->pause;
+reload('');
+(undef, $error) = $session->result(20);
+is($session->state, '00000', 'a WARNING that cannot be converted: COMMIT succeeds');
+is($session->query('SELECT after_commit_failures FROM kafka.client_stats'), '1', 'it is counted');
+$broker->resume;
+is(KafkaFdwTest::crashes($node), '', 'and no PANIC');
+KafkaFdwTest::wait_until(sub { messages('after', 7) eq '1' }, 10, 'the helper thread commits');
+pass('the helper thread has gone on: the message is visible after all');
+like(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/LOG:  messages sent through server "\x{d0}\x{ba}\x{d0}\x{b0}\x{d1}\x{84}" may be lost/,
+	'the log of the server has it');
+
 # --- all is well
 
 $session = enter_hook(5, 'after');
@@ -137,7 +163,7 @@ for my $mode (qw(before after))
 	is($two->state, '40001', "$mode: serialization failure");
 	if ($two->error =~ /during commit attempt/)
 	{
-		like($two->error, qr/messages sent through server "kafka" are visible in Kafka already/, 'the error says what is visible')
+		like($two->error, qr/messages sent through server "kafka" are committed in Kafka already/, 'the error says what is visible')
 			if $mode eq 'before';
 		unlike($two->error, qr/visible/, 'nothing is visible, nothing is said') if $mode eq 'after';
 	}

@@ -35,7 +35,7 @@ for my $first (qw(postgres_fdw kafka_fdw))
 	is($session->state, '23505', "$first first: the remote side fails");
 	if ($first eq 'postgres_fdw')
 	{
-		like($session->error, qr/messages sent through server "kafka" are visible in Kafka already/,
+		like($session->error, qr/messages sent through server "kafka" are committed in Kafka already/,
 			'postgres_fdw fails last: the error says what is visible');
 		is($count->('company', $id), '1', 'before_commit: and it is');
 	}
