@@ -173,7 +173,7 @@ for my $mode (qw(before after))
 	}
 }
 KafkaFdwTest::wait_until(
-	sub { $control->query("SELECT bool_and(high = last_stable) FROM kafka.watermarks('after')") eq 't' }, 15, 'the transaction is aborted');
+	sub { $control->query("SELECT bool_and(high = last_stable) FROM kafka.watermarks('after', 'kafka')") eq 't' }, 15, 'the transaction is aborted');
 is(messages('before', 77), '1', 'before_commit: visible although PostgreSQL rolled back');
 is(messages('after', 77), '0', 'after_commit: never a message of a transaction that did not commit');
 $two->query_safe('SELECT 1');
