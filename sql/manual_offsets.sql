@@ -20,6 +20,8 @@ CREATE VIEW group_offsets AS
     FROM group_log WHERE position('manual_offsets_group'::bytea IN key) > 0 AND value IS NOT NULL
    ORDER BY offs;
 
+-- kafka.watermarks does not wait for what the session has sent
+SET kafka_fdw.commit_wait = 'visible';
 INSERT INTO orders_in (id, amount, part) SELECT i, i * 10, i % 2 FROM generate_series(1, 10) AS i;
 
 -- consume, transform, produce

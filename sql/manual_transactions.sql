@@ -79,7 +79,8 @@ BEGIN;
 SELECT (kafka.send_transactional('manual_transactions', 'committed in PostgreSQL')).topic;
 SELECT (kafka.produce('manual_transactions', 'produced', delivery => 'before_commit')).topic;
 COMMIT;
-SELECT v FROM manual_transactions WHERE v LIKE '%PostgreSQL%' OR v = 'produced' ORDER BY v;
+-- 'produced' may stand behind the open transaction
+SELECT count(*) FROM manual_transactions WHERE v LIKE '%PostgreSQL%';
 SELECT kafka.commit_transaction();
 SELECT v FROM manual_transactions WHERE v LIKE '%PostgreSQL%' OR v = 'produced' ORDER BY v;
 

@@ -185,8 +185,9 @@ TupleTableSlot **
 kafkaExecForeignBatchInsert(EState *estate, ResultRelInfo *rinfo, TupleTableSlot **slots,
 							TupleTableSlot **planSlots, int *numSlots)
 {
+	/* COPY has no plan slots */
 	for (int i = 0; i < *numSlots; i++)
-		(void) kafkaExecForeignInsert(estate, rinfo, slots[i], planSlots[i]);
+		(void) kafkaExecForeignInsert(estate, rinfo, slots[i], planSlots ? planSlots[i] : NULL);
 	return slots;
 }
 

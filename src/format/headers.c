@@ -262,7 +262,7 @@ add_hex_header(KafkaMessage *msg, const char *name, Jsonb *object)
 
 	if (!JB_ROOT_IS_OBJECT(object))
 		reject_headers("a value is nested");
-	if (hex == NULL || hex->type != jbvString)
+	if (hex == NULL || hex->type != jbvString || JB_ROOT_COUNT(object) != 1)
 		reject_headers("a value is an object without \"hex\"");
 	if (hex->val.string.len % 2 != 0 ||
 		strspn(pnstrdup(hex->val.string.val, hex->val.string.len), "0123456789abcdefABCDEF") !=
@@ -351,6 +351,8 @@ add_list_entry(KafkaMessage *msg, JsonbValue *entry)
 	if (name == NULL || name->type != jbvString)
 		reject_headers("an element of the list has no \"name\"");
 	value = findJsonbValueFromContainer(&object->root, JB_FOBJECT, &value_key);
+	if (JB_ROOT_COUNT(object) != (value ? 2 : 1))
+		reject_headers("an element of the list has other members than \"name\" and \"value\"");
 	add_member(msg, to_utf8(name->val.string.val, name->val.string.len),
 			   value ? value : &null_value);
 }

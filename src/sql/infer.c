@@ -15,6 +15,7 @@
 #include "nodes/makefuncs.h"
 #include "sql/common.h"
 #include "utils/builtins.h"
+#include "utils/tuplestore.h"
 
 /* The arguments as the options that IMPORT FOREIGN SCHEMA would have; NULL is the default. */
 static KafkaImportOptions *

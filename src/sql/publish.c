@@ -400,6 +400,22 @@ close_table(TransitionTable *table)
 		ExecDropSingleTupleTableSlot(table->slot);
 }
 
+/* From an old row alone nobody can tell an update from a deletion, nor a new key from an old one. */
+static void
+check_tombstones(const Publish *publish, const TriggerData *data)
+{
+	if (!TRIGGER_FIRED_BY_UPDATE(data->tg_event) || (data->tg_oldtable && data->tg_newtable) ||
+		!(publish->args->tombstones || publish->args->format == KAFKA_PUBLISH_ROW))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+			 errmsg("trigger \"%s\" needs old and new rows of an UPDATE",
+					data->tg_trigger->tgname),
+			 errdetail("With \"tombstones=true\" or \"format=row\" a changed key gets a "
+					   "tombstone."),
+			 errhint("Make it FOR EACH ROW, or give it both transition tables.")));
+}
+
 static void
 check_tables(const TriggerData *data)
 {
@@ -428,6 +444,7 @@ publish_statement(Publish *publish, const TriggerData *data)
 	TransitionTable after;
 
 	check_tables(data);
+	check_tombstones(publish, data);
 	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 		change.op = "u";
 	else if (TRIGGER_FIRED_BY_DELETE(data->tg_event))

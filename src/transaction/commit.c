@@ -323,7 +323,10 @@ before_commit(void)
 
 	ending = true;				/* a callback that runs after ours comes too late */
 	if (kafka_pending_count() == 0)
+	{
+		kafka_pending_close();	/* all was rolled back to savepoints */
 		return;
+	}
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	PG_TRY();
 	{
@@ -351,6 +354,7 @@ refuse_prepare(void)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot PREPARE a transaction that has sent messages to Kafka"),
 				 errhint("Use delivery \"immediate\", or COMMIT.")));
+	kafka_pending_close();
 }
 
 /* ------------------------------------------------------------------------

@@ -8,18 +8,24 @@
  * the log stood before.  ROLLBACK TO cuts the log back to the mark, RELEASE gives the mark
  * to the level above: both without touching the messages.
  *
+ * The file is written with a buffer of our own, not with PostgreSQL's BufFile: that one tries
+ * to write again what could not be written (temp_file_limit, a full disk), also when it is
+ * closed, so a savepoint could not mend it.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "ground/settings.h"
-#include "storage/buffile.h"
+#include "storage/fd.h"
 #include "transaction/pending.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/wait_event.h"
 
 #define BLOCK_SIZE ((Size) 256 * 1024)
+#define FILE_BUFFER_SIZE ((Size) 64 * 1024)
 
 /* A record: this header, then key, value, and the headers, each as name, length, bytes. */
 typedef struct Record
@@ -46,8 +52,7 @@ typedef struct Position
 	int			nblocks;
 	Size		used;			/* of the last block */
 	int64		in_file;		/* records */
-	int			fileno;
-	off_t		offset;
+	int64		offset;			/* of the file */
 	int64		count;			/* records in all */
 } Position;
 
@@ -61,7 +66,13 @@ static MemoryContext context;	/* child of TopTransactionContext; NULL: empty log
 static Block **blocks;
 static int	max_blocks;
 static Size memory_used;
-static BufFile *file;
+static File file;				/* 0: there is none */
+static char *file_buffer;		/* of the file's bytes from buffer_start on */
+static int64 buffer_start;
+static Size buffer_used;
+static Size buffer_read;		/* of those, when reading */
+static char *scratch;			/* one record */
+static Size scratch_size;
 static Position end;
 static Mark *marks;
 static int	nmarks;
@@ -71,8 +82,6 @@ static int	max_marks;
 static int	read_block;
 static Size read_offset;
 static int64 read_count;
-static char *read_buffer;
-static Size read_buffer_size;
 static KafkaHeader *read_headers;
 static int	max_read_headers;
 
@@ -99,9 +108,12 @@ kafka_pending_forget(void)
 	blocks = NULL;
 	marks = NULL;
 	nmarks = 0;
-	file = NULL;
-	read_buffer = NULL;
-	read_buffer_size = 0;
+	file = 0;
+	file_buffer = NULL;
+	buffer_start = 0;
+	buffer_used = 0;
+	scratch = NULL;
+	scratch_size = 0;
 	read_headers = NULL;
 	max_read_headers = 0;
 	memset(&end, 0, sizeof(end));
@@ -110,8 +122,8 @@ kafka_pending_forget(void)
 void
 kafka_pending_close(void)
 {
-	if (file)
-		BufFileClose(file);
+	if (file > 0)
+		FileClose(file);
 	if (context)
 		MemoryContextDelete(context);
 	kafka_pending_forget();
@@ -227,53 +239,102 @@ memory_is_full(Size size)
 	return memory_used + Max(BLOCK_SIZE, MAXALIGN(size)) > (Size) kafka_setting_send_buffer * 1024;
 }
 
+/* Room for one record, whatever it was used for last. */
+static char *
+get_scratch(Size size)
+{
+	if (size > scratch_size)
+	{
+		if (scratch)
+			pfree(scratch);
+		scratch = NULL;
+		scratch_size = 0;
+		scratch = MemoryContextAllocHuge(context, Max(size, 8192));
+		scratch_size = Max(size, 8192);
+	}
+	return scratch;
+}
+
 /* The file is the top transaction's, whatever subtransaction is running. */
 static void
 open_file(void)
 {
 	ResourceOwner owner = CurrentResourceOwner;
-	MemoryContext old;
 
-	if (file)
+	if (file > 0)
 		return;
-	old = MemoryContextSwitchTo(context);
+	if (file_buffer == NULL)
+		file_buffer = MemoryContextAlloc(context, FILE_BUFFER_SIZE);
 	CurrentResourceOwner = TopTransactionResourceOwner;
 	PG_TRY();
 	{
-		file = BufFileCreateTemp(false);
+		file = OpenTemporaryFile(false);
 	}
 	PG_FINALLY();
 	{
 		CurrentResourceOwner = owner;
-		MemoryContextSwitchTo(old);
 	}
 	PG_END_TRY();
 }
 
+/* What stands behind this place in the file is void: rolled back, or it could not be written. */
 static void
-seek_file(int fileno, off_t offset)
+cut_file(int64 offset)
 {
-	if (BufFileSeek(file, fileno, offset, SEEK_SET) != 0)
+	buffer_used = offset > buffer_start ? (Size) (offset - buffer_start) : 0;
+	buffer_start = Min(buffer_start, offset);
+}
+
+static void
+flush_buffer(void)
+{
+	int			written;
+
+	if (buffer_used == 0)
+		return;
+	errno = 0;
+	written = (int) FileWrite(file, file_buffer, (int) buffer_used, (off_t) buffer_start,
+							  WAIT_EVENT_BUFFILE_WRITE);
+	if (written != (int) buffer_used)
+	{
+		if (errno == 0)
+			errno = ENOSPC;
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not seek in the temporary file of pending Kafka messages")));
+				 errmsg("could not write the temporary file of pending Kafka messages: %m")));
+	}
+	buffer_start += buffer_used;
+	buffer_used = 0;
+}
+
+static void
+write_bytes(const char *data, Size size)
+{
+	while (size > 0)
+	{
+		Size		part;
+
+		if (buffer_used == FILE_BUFFER_SIZE)
+			flush_buffer();
+		part = Min(size, FILE_BUFFER_SIZE - buffer_used);
+		memcpy(file_buffer + buffer_used, data, part);
+		buffer_used += part;
+		data += part;
+		size -= part;
+	}
 }
 
 static void
 write_to_file(Size size, int destination, const KafkaMessage *msg)
 {
-	char	   *buffer = palloc_extended(size, MCXT_ALLOC_HUGE);
+	char	   *record = get_scratch(size);
 
 	open_file();
-	fill_record(buffer, size, destination, msg);
-	if (end.in_file == 0)
-		seek_file(0, 0);
-	else
-		seek_file(end.fileno, end.offset);
-	BufFileWrite(file, buffer, size);
-	BufFileTell(file, &end.fileno, &end.offset);
+	fill_record(record, size, destination, msg);
+	cut_file(end.offset);		/* an earlier one may have been written in part */
+	write_bytes(record, size);
+	end.offset += size;
 	end.in_file++;
-	pfree(buffer);
 }
 
 void
@@ -307,6 +368,12 @@ cut_back(Position position)
 	if (position.nblocks > 0)
 		blocks[position.nblocks - 1]->used = position.used;
 	end = position;
+	if (file > 0 && end.in_file == 0)
+	{
+		FileClose(file);
+		file = 0;
+	}
+	cut_file(end.offset);
 }
 
 void
@@ -338,16 +405,48 @@ kafka_pending_rewind(void)
 	read_offset = 0;
 	read_count = 0;
 	if (end.in_file > 0)
-		seek_file(0, 0);
+	{
+		cut_file(end.offset);
+		flush_buffer();
+	}
+	buffer_start = 0;
+	buffer_used = 0;
+	buffer_read = 0;
 }
 
 static void
-read_exactly(void *target, Size size)
+fill_buffer(void)
 {
-	if (BufFileRead(file, target, size) != size)
+	int			got;
+
+	buffer_start += buffer_used;
+	buffer_used = buffer_read = 0;
+	got = (int) FileRead(file, file_buffer, (int) FILE_BUFFER_SIZE, (off_t) buffer_start,
+						 WAIT_EVENT_BUFFILE_READ);
+	if (got <= 0)
 		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read the temporary file of pending Kafka messages")));
+				(got < 0 ? errcode_for_file_access() : errcode(ERRCODE_DATA_CORRUPTED),
+				 got < 0 ?
+				 errmsg("could not read the temporary file of pending Kafka messages: %m") :
+				 errmsg("the temporary file of pending Kafka messages is too short")));
+	buffer_used = (Size) got;
+}
+
+static void
+read_bytes(char *target, Size size)
+{
+	while (size > 0)
+	{
+		Size		part;
+
+		if (buffer_read == buffer_used)
+			fill_buffer();
+		part = Min(size, buffer_used - buffer_read);
+		memcpy(target, file_buffer + buffer_read, part);
+		buffer_read += part;
+		target += part;
+		size -= part;
+	}
 }
 
 /* A whole record from the file, in a buffer that is reused. */
@@ -355,18 +454,13 @@ static char *
 read_from_file(void)
 {
 	Size		size;
+	char	   *record;
 
-	read_exactly(&size, sizeof(size));
-	if (size > read_buffer_size)
-	{
-		if (read_buffer)
-			pfree(read_buffer);
-		read_buffer_size = Max(size, 8192);
-		read_buffer = MemoryContextAllocHuge(context, read_buffer_size);
-	}
-	memcpy(read_buffer, &size, sizeof(size));
-	read_exactly(read_buffer + sizeof(size), size - sizeof(size));
-	return read_buffer;
+	read_bytes((char *) &size, sizeof(size));
+	record = get_scratch(size);
+	memcpy(record, &size, sizeof(size));
+	read_bytes(record + sizeof(size), size - sizeof(size));
+	return record;
 }
 
 static char *
