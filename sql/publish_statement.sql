@@ -21,7 +21,11 @@ MERGE INTO publish_statement t USING (VALUES (2), (50), (60)) AS s (id) ON t.id 
 SELECT v->>'op' AS op, k, v->'before'->>'v' AS before, v->'after'->>'v' AS after FROM publish_statement_read WHERE offs > :seen ORDER BY 1, 2, 3;
 -- only new rows: there is no "before"; two triggers read the same transition table
 DROP TRIGGER u ON publish_statement;
-CREATE TRIGGER u1 AFTER UPDATE ON publish_statement REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION kafka.publish('publish_statement', 'id', 'format=row');
+-- with tombstones an update needs both tables: an old row alone looks like a deletion
+CREATE TRIGGER u0 AFTER UPDATE ON publish_statement REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION kafka.publish('publish_statement', 'id', 'format=row');
+UPDATE publish_statement SET v = 'twice' WHERE id = 2;
+DROP TRIGGER u0 ON publish_statement;
+CREATE TRIGGER u1 AFTER UPDATE ON publish_statement REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION kafka.publish('publish_statement', 'id', 'format=row');
 CREATE TRIGGER u2 AFTER UPDATE ON publish_statement REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION kafka.publish('publish_statement', 'id');
 SELECT max(offs) AS seen FROM publish_statement_read \gset
 UPDATE publish_statement SET v = 'twice' WHERE id = 2;
