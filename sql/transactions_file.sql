@@ -5,7 +5,7 @@ CREATE FOREIGN TABLE transactions_file (v text, offs bigint OPTIONS (meta 'offse
 -- the temporary file: what is too much for temp_file_limit is rolled back with its savepoint, and nothing is left of it
 SET kafka_fdw.send_buffer = '64kB';
 SET temp_file_limit = '1MB';
-\set VERBOSITY terse
+\set VERBOSITY sqlstate
 BEGIN;
 SAVEPOINT s;
 INSERT INTO transactions_file SELECT repeat('y', 200) FROM generate_series(1, 20000);

@@ -36,7 +36,7 @@ SELECT t.oid::regtype AS type_without_samples FROM pg_type t
 CREATE TABLE cells AS SELECT type, row_number() OVER (PARTITION BY type ORDER BY value COLLATE "C") AS n, value FROM samples;
 -- (elements in quotes; box has another delimiter)
 INSERT INTO cells
-  WITH quoted AS (SELECT type, n, '"' || replace(replace(value, '\', '\\'), '"', '\"') || '"' AS e FROM cells),
+  WITH quoted AS (SELECT type, n, '"' || replace(replace(value, '\', '\\'), '"', '\"') || '"' AS e FROM cells WHERE to_regtype(type || '[]') IS NOT NULL),
     by_type AS (SELECT type, array_agg(e ORDER BY n) AS a, coalesce((array_agg(e ORDER BY n))[2], 'NULL') AS a2, (SELECT typdelim FROM pg_type WHERE oid = to_regtype(type)) AS d
       FROM quoted GROUP BY type)
   SELECT type || '[]', x.* FROM by_type, LATERAL (VALUES (1, '{' || array_to_string(a || text 'NULL', d) || '}'), (2, '{}'), (3, format('{{%s%s%s}%2$s{NULL%2$s%1$s}}', a[1], d, a2)),
