@@ -65,7 +65,7 @@ BEGIN
   BEGIN
     RETURN QUERY EXECUTE query || format(' OR s.%1$I IS DISTINCT FROM r.%1$I', col);
     RETURN;
-  EXCEPTION WHEN undefined_function THEN  -- a type without an equality operator
+  EXCEPTION WHEN undefined_function OR ambiguous_function THEN  -- a type without an equality operator of its own
     NULL;
   END;
   RETURN QUERY EXECUTE query;
