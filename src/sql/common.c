@@ -163,6 +163,11 @@ kafka_sql_wait_ms(FunctionCallInfo fcinfo, int argno, const char *name, int defa
 {
 	if (!PG_ARGISNULL(argno) && interval_ms(fcinfo, argno) == 0)
 		return 0;
+	if (!PG_ARGISNULL(argno) && interval_ms(fcinfo, argno) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be negative", name),
+				 errhint("0 does not wait.")));
 	return kafka_sql_interval_ms(fcinfo, argno, name, default_ms);
 }
 
