@@ -136,16 +136,7 @@ datum_bytes(Datum datum, bool isnull)
 static KafkaBytes
 datum_text(Datum datum, bool isnull)
 {
-	KafkaBytes	bytes = datum_bytes(datum, isnull);
-	StringInfoData text;
-
-	if (isnull || GetDatabaseEncoding() == PG_UTF8)
-		return bytes;
-	initStringInfo(&text);
-	kafka_text_encode(bytes.data, (int) bytes.len, PG_UTF8, &text);
-	bytes.data = text.data;
-	bytes.len = text.len;
-	return bytes;
+	return kafka_sql_utf8(datum_bytes(datum, isnull));
 }
 
 static KAFKA_NORETURN void

@@ -107,10 +107,23 @@ kafka_sql_text(FunctionCallInfo fcinfo, int argno, const char *name)
 }
 
 KafkaBytes
+kafka_sql_utf8(KafkaBytes bytes)
+{
+	StringInfoData text;
+
+	if (bytes.data == NULL || GetDatabaseEncoding() == PG_UTF8)
+		return bytes;
+	initStringInfo(&text);
+	kafka_text_encode(bytes.data, (int) bytes.len, PG_UTF8, &text);
+	bytes.data = text.data;
+	bytes.len = text.len;
+	return bytes;
+}
+
+KafkaBytes
 kafka_sql_bytes(FunctionCallInfo fcinfo, int argno, Oid type)
 {
 	KafkaBytes	bytes = {NULL, 0};
-	StringInfoData text;
 	struct varlena *data;
 
 	if (PG_ARGISNULL(argno))
@@ -128,13 +141,7 @@ kafka_sql_bytes(FunctionCallInfo fcinfo, int argno, Oid type)
 		bytes.data = VARDATA_ANY(data);
 		bytes.len = VARSIZE_ANY_EXHDR(data);
 	}
-	if (type == BYTEAOID || GetDatabaseEncoding() == PG_UTF8)
-		return bytes;
-	initStringInfo(&text);
-	kafka_text_encode(bytes.data, (int) bytes.len, PG_UTF8, &text);
-	bytes.data = text.data;
-	bytes.len = text.len;
-	return bytes;
+	return type == BYTEAOID ? bytes : kafka_sql_utf8(bytes);
 }
 
 KafkaDeliveryMode

@@ -37,6 +37,9 @@ extern KafkaDeliveryMode kafka_sql_delivery(FunctionCallInfo fcinfo, int argno);
 /* A text argument that must not be NULL; raises 22004 that names it. */
 extern char *kafka_sql_text(FunctionCallInfo fcinfo, int argno, const char *name);
 
+/* Text of the database as UTF-8; null stays null. */
+extern KafkaBytes kafka_sql_utf8(KafkaBytes bytes);
+
 /*
  * An argument of type text, json, jsonb or bytea as Kafka gets it: text and JSON in UTF-8,
  * bytea as it is, NULL as Kafka's null.  Lasts as long as the argument and the current
