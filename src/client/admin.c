@@ -3,9 +3,8 @@
  * admin.c
  *	  Making and deleting topics.
  *
- * Layer 1.  librdkafka's admin calls are asynchronous: a request, and its answer as an
- * event on a queue that is polled in slices.  After an answer the metadata may still be
- * old for some milliseconds, so both calls wait until it shows what was done.
+ * Layer 1.  After an answer the metadata may still be old for some milliseconds, so both calls
+ * wait until it shows what was done.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +13,7 @@
 #include "client/admin.h"
 #include "client/error.h"
 #include "client/handle_internal.h"
+#include "client/request.h"
 #include "client/sent.h"
 #include "client/topic.h"
 #include "client/wait.h"
@@ -21,64 +21,6 @@
 #include "ground/settings.h"
 #include "storage/latch.h"
 #include "utils/wait_event.h"
-
-/* librdkafka has the time limit; its answer gets this much more. */
-#define REPLY_GRACE_MS 500
-/* What the limit of a wait is called in its error. */
-#define TIMEOUT_NAME "timeout, by default kafka_fdw.connect_timeout"
-
-/* The answer to one admin request; the caller destroys it. */
-static rd_kafka_event_t *
-await_event(KafkaHandle *handle, rd_kafka_queue_t *queue, const KafkaPlace *place,
-			int timeout_ms)
-{
-	rd_kafka_event_t *volatile event = NULL;
-	KafkaWait	wait;
-
-	kafka_wait_start(&wait, handle, place, timeout_ms + REPLY_GRACE_MS, TIMEOUT_NAME);
-	PG_TRY();
-	{
-		while ((event = rd_kafka_queue_poll(queue, KAFKA_SLICE_MS)) == NULL)
-			kafka_wait_check(&wait);
-	}
-	PG_FINALLY();
-	{
-		rd_kafka_queue_destroy(queue);
-	}
-	PG_END_TRY();
-	return event;
-}
-
-/* Raises the error of a request that failed as a whole. */
-static void
-check_event(KafkaHandle *handle, rd_kafka_event_t *event, const KafkaPlace *place)
-{
-	rd_kafka_resp_err_t err = rd_kafka_event_error(event);
-	char		text[KAFKA_TEXT_SIZE];
-
-	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-	{
-		kafka_handle_succeeded(handle);
-		return;
-	}
-	strlcpy(text, rd_kafka_event_error_string(event), sizeof(text));
-	rd_kafka_event_destroy(event);
-	kafka_handle_serve(handle);
-	if (err == RD_KAFKA_RESP_ERR__TIMED_OUT)
-		err = RD_KAFKA_RESP_ERR__TRANSPORT;
-	kafka_error_throw(handle, err, text, place);
-}
-
-static rd_kafka_AdminOptions_t *
-make_options(KafkaHandle *handle, rd_kafka_admin_op_t op, int timeout_ms)
-{
-	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(handle->rk, op);
-	char		text[KAFKA_TEXT_SIZE];
-
-	rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, text, sizeof(text));
-	rd_kafka_AdminOptions_set_operation_timeout(options, timeout_ms, text, sizeof(text));
-	return options;
-}
 
 /* Waits until the topic has that many partitions (0: some; -1: is gone). */
 static void
@@ -89,7 +31,7 @@ await_metadata(const KafkaOptions *opts, const char *topic, int partitions, int 
 	.topic = topic};
 	KafkaWait	wait;
 
-	kafka_wait_start(&wait, handle, &place, timeout_ms, TIMEOUT_NAME);
+	kafka_wait_start(&wait, handle, &place, timeout_ms, KAFKA_REQUEST_LIMIT);
 	for (;;)
 	{
 		int32		found = kafka_topic_partitions(opts, topic, true, false);
@@ -109,7 +51,7 @@ await_metadata(const KafkaOptions *opts, const char *topic, int partitions, int 
  * ------------------------------------------------------------------------
  */
 static rd_kafka_NewTopic_t *
-make_new_topic(KafkaHandle *handle, const KafkaNewTopic *topic)
+make_new_topic(const KafkaNewTopic *topic)
 {
 	KafkaPlace	place = {.doing = "could not create the topic", .topic = topic->name};
 	rd_kafka_NewTopic_t *result;
@@ -141,7 +83,7 @@ make_new_topic(KafkaHandle *handle, const KafkaNewTopic *topic)
 	if (err)
 	{
 		rd_kafka_NewTopic_destroy(result);
-		kafka_error_throw(handle, err, text, &place);
+		kafka_error_throw(NULL, err, text, &place);
 	}
 	return result;
 }
@@ -170,31 +112,24 @@ bool
 kafka_admin_create_topic(const KafkaOptions *opts, const KafkaNewTopic *topic,
 						 bool if_not_exists, int timeout_ms)
 {
-	KafkaHandle *handle = kafka_handle_admin(opts);
 	KafkaPlace	place = {.doing = "could not create the topic", .topic = topic->name};
-	rd_kafka_NewTopic_t *request;
-	rd_kafka_AdminOptions_t *options;
-	rd_kafka_queue_t *queue;
-	rd_kafka_event_t *event;
+	rd_kafka_NewTopic_t *new_topic;
+	KafkaRequest request;
 	rd_kafka_resp_err_t err;
 	char		text[KAFKA_TEXT_SIZE];
 
 	kafka_topic_check_name(topic->name);
-	request = make_new_topic(handle, topic);
-	options = make_options(handle, RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout_ms);
-	queue = rd_kafka_queue_new(handle->rk);
+	new_topic = make_new_topic(topic);
+	kafka_request_begin(&request, opts, RD_KAFKA_ADMIN_OP_CREATETOPICS, &place, timeout_ms);
 	if (topic->validate_only)
-		rd_kafka_AdminOptions_set_validate_only(options, 1, text, sizeof(text));
-	rd_kafka_CreateTopics(handle->rk, &request, 1, options, queue);
-	rd_kafka_AdminOptions_destroy(options);
-	rd_kafka_NewTopic_destroy(request);
-	event = await_event(handle, queue, &place, timeout_ms);
-	check_event(handle, event, &place);
-	err = take_create_result(event, text, sizeof(text));
+		rd_kafka_AdminOptions_set_validate_only(request.options, 1, text, sizeof(text));
+	rd_kafka_CreateTopics(request.handle->rk, &new_topic, 1, request.options, request.queue);
+	rd_kafka_NewTopic_destroy(new_topic);
+	err = take_create_result(kafka_request_await(&request), text, sizeof(text));
 	if (err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS && if_not_exists)
 		return false;
 	if (err)
-		kafka_error_throw(handle, err, text, &place);
+		kafka_error_throw(request.handle, err, text, &place);
 	kafka_topic_forget();
 	if (!topic->validate_only)
 		await_metadata(opts, topic->name, Max(topic->partitions, 0), timeout_ms);
@@ -206,19 +141,21 @@ kafka_admin_create_topic(const KafkaOptions *opts, const KafkaNewTopic *topic,
  * ------------------------------------------------------------------------
  */
 static rd_kafka_event_t *
-request_delete(KafkaHandle *handle, char **topics, int n, const KafkaPlace *place)
+request_delete(const KafkaOptions *opts, char **topics, int n)
 {
-	rd_kafka_DeleteTopic_t **requests = palloc(sizeof(*requests) * n);
-	rd_kafka_AdminOptions_t *options = make_options(handle, RD_KAFKA_ADMIN_OP_DELETETOPICS,
-													kafka_setting_connect_timeout);
-	rd_kafka_queue_t *queue = rd_kafka_queue_new(handle->rk);
+	rd_kafka_DeleteTopic_t **deletions = palloc(sizeof(*deletions) * n);
+	KafkaPlace	place = {.doing = "could not delete topics"};
+	KafkaRequest request;
 
+	if (n == 1)
+		place.topic = topics[0];
+	kafka_request_begin(&request, opts, RD_KAFKA_ADMIN_OP_DELETETOPICS, &place,
+						kafka_setting_connect_timeout);
 	for (int i = 0; i < n; i++)
-		requests[i] = rd_kafka_DeleteTopic_new(topics[i]);
-	rd_kafka_DeleteTopics(handle->rk, requests, n, options, queue);
-	rd_kafka_DeleteTopic_destroy_array(requests, n);
-	rd_kafka_AdminOptions_destroy(options);
-	return await_event(handle, queue, place, kafka_setting_connect_timeout);
+		deletions[i] = rd_kafka_DeleteTopic_new(topics[i]);
+	rd_kafka_DeleteTopics(request.handle->rk, deletions, n, request.options, request.queue);
+	rd_kafka_DeleteTopic_destroy_array(deletions, n);
+	return kafka_request_await(&request);
 }
 
 void
@@ -237,8 +174,6 @@ void
 kafka_admin_delete_topics(const KafkaOptions *opts, char **topics, int n, char **errors,
 						  int *sqlstates)
 {
-	KafkaHandle *handle = kafka_handle_admin(opts);
-	KafkaPlace	place = {.doing = "could not delete topics"};
 	rd_kafka_event_t *event;
 	const rd_kafka_topic_result_t **results;
 	size_t		count;
@@ -247,10 +182,7 @@ kafka_admin_delete_topics(const KafkaOptions *opts, char **topics, int n, char *
 		return;
 	for (int i = 0; i < n; i++)
 		kafka_topic_check_name(topics[i]);
-	if (n == 1)
-		place.topic = topics[0];
-	event = request_delete(handle, topics, n, &place);
-	check_event(handle, event, &place);
+	event = request_delete(opts, topics, n);
 	for (int i = 0; i < n; i++)
 	{
 		errors[i] = pstrdup("the cluster gave no answer");

@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "client/admin.h"
 #include "client/topic.h"
 #include "fmgr.h"
@@ -17,76 +16,17 @@
 #include "ground/compat.h"
 #include "ground/settings.h"
 #include "miscadmin.h"
+#include "sql/arguments.h"
 #include "sql/common.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 #include "utils/tuplestore.h"
 
-static void
-put_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-}
-
 /* ------------------------------------------------------------------------
  * create_topic
  * ------------------------------------------------------------------------
  */
-static char *
-scalar_text(const JsonbValue *value, const char *name)
-{
-	switch (value->type)
-	{
-		case jbvString:
-			return pnstrdup(value->val.string.val, value->val.string.len);
-		case jbvNumeric:
-			return DatumGetCString(DirectFunctionCall1(numeric_out,
-													   NumericGetDatum(value->val.numeric)));
-		case jbvBool:
-			return pstrdup(value->val.boolean ? "true" : "false");
-		default:
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("value of \"%s\" in argument \"config\" must be a text, number or "
-							"boolean", name)));
-	}
-}
-
-/* {"retention.ms": 1000, ...} as a List of KafkaProperty */
-static List *
-parse_config(Jsonb *config)
-{
-	JsonbIterator *it = JsonbIteratorInit(&config->root);
-	JsonbIteratorToken token;
-	JsonbValue	value;
-	KafkaProperty *property = NULL;
-	List	   *result = NIL;
-
-	if (!JB_ROOT_IS_OBJECT(config))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"config\" must be a JSON object"),
-				 errhint("It looks like {\"retention.ms\": 3600000}.")));
-	while ((token = JsonbIteratorNext(&it, &value, true)) != WJB_DONE)
-	{
-		if (token == WJB_KEY)
-		{
-			property = palloc0(sizeof(KafkaProperty));
-			property->name = pnstrdup(value.val.string.val, value.val.string.len);
-		}
-		else if (token == WJB_VALUE)
-		{
-			property->value = scalar_text(&value, property->name);
-			result = lappend(result, property);
-		}
-	}
-	return result;
-}
-
 static KAFKA_NORETURN void
 reject_assignment(void)
 {
@@ -176,7 +116,7 @@ kafka_create_topic(PG_FUNCTION_ARGS)
 	topic.partitions = positive_argument(fcinfo, 1, "partitions");
 	topic.replication_factor = positive_argument(fcinfo, 2, "replication_factor");
 	if (!PG_ARGISNULL(3))
-		topic.config = parse_config(PG_GETARG_JSONB_P(3));
+		topic.config = kafka_sql_properties(PG_GETARG_JSONB_P(3), "config");
 	topic.validate_only = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
 	if (!PG_ARGISNULL(6))
 	{
@@ -200,7 +140,7 @@ kafka_create_topic(PG_FUNCTION_ARGS)
 	if (!topic.validate_only)
 		values[1] = Int32GetDatum(kafka_topic_partitions(opts, topic.name, false, true));
 	values[2] = BoolGetDatum(created && !topic.validate_only);
-	put_row(fcinfo, values, nulls);
+	kafka_sql_put_row(fcinfo, values, nulls);
 	return (Datum) 0;
 }
 
@@ -221,7 +161,7 @@ put_deleted(FunctionCallInfo fcinfo, const char *topic, const char *error)
 	nulls[2] = error == NULL;
 	if (error)
 		values[2] = CStringGetTextDatum(error);
-	put_row(fcinfo, values, nulls);
+	kafka_sql_put_row(fcinfo, values, nulls);
 }
 
 PG_FUNCTION_INFO_V1(kafka_delete_topic);
@@ -249,30 +189,6 @@ kafka_delete_topic(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* The array's elements, each once: Kafka refuses a request that names a topic twice. */
-static int
-distinct_topics(Datum *elements, bool *nulls, int n, char **topics)
-{
-	int			count = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		char	   *topic;
-		int			j = 0;
-
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("an element of argument \"topics\" is NULL")));
-		topic = TextDatumGetCString(elements[i]);
-		while (j < count && strcmp(topics[j], topic) != 0)
-			j++;
-		if (j == count)
-			topics[count++] = topic;
-	}
-	return count;
-}
-
 PG_FUNCTION_INFO_V1(kafka_delete_topics);
 
 /* (topics, if_exists, server): a row for each; what fails for one is in its row. */
@@ -281,23 +197,13 @@ kafka_delete_topics(PG_FUNCTION_ARGS)
 {
 	KafkaOptions *opts = kafka_sql_server(fcinfo, 2);
 	bool		if_exists = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
-	Datum	   *elements;
-	bool	   *nulls;
 	int			n;
-	char	  **topics;
+	char	  **topics = kafka_sql_names(fcinfo, 0, "topics", &n);
 	char	  **errors;
 	int		   *sqlstates;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be NULL", "topics")));
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &elements,
-					  &nulls, &n);
-	topics = palloc(sizeof(char *) * Max(n, 1));
 	errors = palloc0(sizeof(char *) * Max(n, 1));
 	sqlstates = palloc0(sizeof(int) * Max(n, 1));
-	n = distinct_topics(elements, nulls, n, topics);
 	kafka_admin_delete_topics(opts, topics, n, errors, sqlstates);
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < n; i++)
@@ -336,7 +242,7 @@ kafka_list_topics(PG_FUNCTION_ARGS)
 		values[0] = CStringGetTextDatum(topic->name);
 		values[1] = Int32GetDatum(topic->npartitions);
 		values[2] = Int32GetDatum(topic->replication_factor);
-		put_row(fcinfo, values, nulls);
+		kafka_sql_put_row(fcinfo, values, nulls);
 	}
 	return (Datum) 0;
 }
@@ -367,7 +273,7 @@ kafka_watermarks(PG_FUNCTION_ARGS)
 		values[1] = Int64GetDatum(bounds.lows[i]);
 		values[2] = Int64GetDatum(highs[i]);
 		values[3] = Int64GetDatum(bounds.ends[i]);
-		put_row(fcinfo, values, nulls);
+		kafka_sql_put_row(fcinfo, values, nulls);
 	}
 	return (Datum) 0;
 }

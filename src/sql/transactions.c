@@ -18,6 +18,7 @@
 #include "ground/compat.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "sql/arguments.h"
 #include "sql/common.h"
 #include "transaction/manual.h"
 #include "utils/array.h"
@@ -26,15 +27,6 @@
 #include "utils/tuplestore.h"
 
 #define TRANSACTION_COLUMNS 8
-
-/* Fields of kafka.topic_partition. */
-enum
-{
-	FIELD_TOPIC = 1,
-	FIELD_PARTITION,
-	FIELD_NEXT_OFFSET,
-	FIELD_METADATA
-};
 
 KafkaManual *
 kafka_sql_transaction(FunctionCallInfo fcinfo, int id_argno, int server_argno)
@@ -59,119 +51,15 @@ kafka_begin_transaction(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* ------------------------------------------------------------------------
- * Offsets
- * ------------------------------------------------------------------------
- */
-static Datum
-require_field(HeapTupleHeader row, int field, const char *name)
-{
-	bool		isnull;
-	Datum		value = GetAttributeByNum(row, (AttrNumber) field, &isnull);
-
-	if (isnull)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("field \"%s\" of argument \"offsets\" must not be NULL", name)));
-	return value;
-}
-
-static void
-fill_offset(Datum datum, KafkaGroupOffset *offset)
-{
-	HeapTupleHeader row = DatumGetHeapTupleHeader(datum);
-	Datum		metadata;
-	bool		isnull;
-
-	offset->topic = TextDatumGetCString(require_field(row, FIELD_TOPIC, "topic"));
-	offset->partition = DatumGetInt32(require_field(row, FIELD_PARTITION, "partition"));
-	offset->offset = DatumGetInt64(require_field(row, FIELD_NEXT_OFFSET, "offset"));
-	metadata = GetAttributeByNum(row, FIELD_METADATA, &isnull);
-	offset->metadata = NULL;
-	if (!isnull)
-	{
-		char	   *string = TextDatumGetCString(metadata);
-
-		offset->metadata = pg_server_to_any(string, (int) strlen(string), PG_UTF8);
-	}
-}
-
-static int
-compare_offsets(const void *a, const void *b)
-{
-	const KafkaGroupOffset *left = (const KafkaGroupOffset *) a;
-	const KafkaGroupOffset *right = (const KafkaGroupOffset *) b;
-	int			order = strcmp(left->topic, right->topic);
-
-	if (order != 0)
-		return order;
-	return (left->partition > right->partition) - (left->partition < right->partition);
-}
-
-static void
-refuse_repeated(KafkaGroupOffset *offsets, int n)
-{
-	qsort(offsets, n, sizeof(KafkaGroupOffset), compare_offsets);
-	for (int i = 1; i < n; i++)
-		if (compare_offsets(&offsets[i - 1], &offsets[i]) == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("partition %d of topic \"%s\" is given twice",
-							offsets[i].partition, offsets[i].topic)));
-}
-
-/* A kafka.topic_partition[], palloc'd and sorted. */
-static KafkaGroupOffset *
-parse_offsets(ArrayType *array, int *n)
-{
-	Datum	   *elems;
-	bool	   *nulls;
-	int16		typlen;
-	bool		typbyval;
-	char		typalign;
-	KafkaGroupOffset *offsets;
-
-	get_typlenbyvalalign(ARR_ELEMTYPE(array), &typlen, &typbyval, &typalign);
-	deconstruct_array(array, ARR_ELEMTYPE(array), typlen, typbyval, typalign, &elems, &nulls, n);
-	offsets = palloc(sizeof(KafkaGroupOffset) * Max(*n, 1));
-	for (int i = 0; i < *n; i++)
-	{
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"offsets\" must not have NULL elements")));
-		fill_offset(elems[i], &offsets[i]);
-	}
-	refuse_repeated(offsets, *n);
-	return offsets;
-}
-
-static char *
-group_argument(FunctionCallInfo fcinfo, int argno)
-{
-	char	   *group_id = kafka_sql_text(fcinfo, argno, "group_id");
-
-	if (group_id[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"group_id\" must not be empty")));
-	return pg_server_to_any(group_id, (int) strlen(group_id), PG_UTF8);
-}
-
 PG_FUNCTION_INFO_V1(kafka_send_offsets_to_transaction);
 
 Datum
 kafka_send_offsets_to_transaction(PG_FUNCTION_ARGS)
 {
-	char	   *group_id = group_argument(fcinfo, 0);
-	KafkaGroupOffset *offsets;
+	char	   *group_id = kafka_sql_group(fcinfo, 0);
 	int			n;
+	KafkaGroupOffset *offsets = kafka_sql_offsets(fcinfo, 1, &n);
 
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"offsets\" must not be NULL")));
-	offsets = parse_offsets(PG_GETARG_ARRAYTYPE_P(1), &n);
 	kafka_manual_send_offsets(kafka_sql_transaction(fcinfo, 2, 3), group_id, offsets, n);
 	PG_RETURN_VOID();
 }

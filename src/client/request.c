@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.c
+ *	  One request of administration and its answer.
+ *
+ * Layer 1.  librdkafka's admin calls are asynchronous: a request, and its answer as an
+ * event on a queue that is polled in slices, so that every one of them can be cancelled.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "client/request.h"
+#include "client/wait.h"
+#include "ground/compat.h"
+
+/* librdkafka has the time limit; its answer gets this much more. */
+#define REPLY_GRACE_MS 500
+
+void
+kafka_request_begin(KafkaRequest *request, const KafkaOptions *opts, rd_kafka_admin_op_t op,
+					const KafkaPlace *place, int timeout_ms)
+{
+	char		text[KAFKA_TEXT_SIZE];
+
+	request->handle = kafka_handle_admin(opts);
+	request->place = *place;
+	request->timeout_ms = timeout_ms;
+	request->options = rd_kafka_AdminOptions_new(request->handle->rk, op);
+	rd_kafka_AdminOptions_set_request_timeout(request->options, timeout_ms, text, sizeof(text));
+	/* not every request has one */
+	rd_kafka_AdminOptions_set_operation_timeout(request->options, timeout_ms, text, sizeof(text));
+	request->queue = rd_kafka_queue_new(request->handle->rk);
+}
+
+/* Raises the error of a request that failed as a whole. */
+static void
+check_event(KafkaRequest *request, rd_kafka_event_t *event)
+{
+	rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+	char		text[KAFKA_TEXT_SIZE];
+
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		kafka_handle_succeeded(request->handle);
+		return;
+	}
+	strlcpy(text, rd_kafka_event_error_string(event), sizeof(text));
+	rd_kafka_event_destroy(event);
+	kafka_handle_serve(request->handle);
+	if (err == RD_KAFKA_RESP_ERR__TIMED_OUT)
+		err = RD_KAFKA_RESP_ERR__TRANSPORT;
+	kafka_error_throw(request->handle, err, text, &request->place);
+}
+
+rd_kafka_event_t *
+kafka_request_await(KafkaRequest *request)
+{
+	rd_kafka_event_t *volatile event = NULL;
+	KafkaWait	wait;
+
+	request->handle->stats->counters[KAFKA_COUNT_REQUESTS]++;
+	kafka_wait_start(&wait, request->handle, &request->place,
+					 request->timeout_ms + REPLY_GRACE_MS, KAFKA_REQUEST_LIMIT);
+	PG_TRY();
+	{
+		while ((event = rd_kafka_queue_poll(request->queue, KAFKA_SLICE_MS)) == NULL)
+			kafka_wait_check(&wait);
+	}
+	PG_FINALLY();
+	{
+		rd_kafka_AdminOptions_destroy(request->options);
+		rd_kafka_queue_destroy(request->queue);
+	}
+	PG_END_TRY();
+	check_event(request, event);
+	return event;
+}

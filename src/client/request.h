@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * request.h
+ *	  One request of administration and its answer.
+ *
+ * Layer 1, private to src/client.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_REQUEST_H
+#define KAFKA_REQUEST_H
+
+#include "postgres.h"
+
+#include "client/error.h"
+#include "client/handle_internal.h"
+#include "ground/options.h"
+
+/* What the limit of such a wait is called in its error. */
+#define KAFKA_REQUEST_LIMIT "timeout, by default kafka_fdw.connect_timeout"
+
+typedef struct KafkaRequest
+{
+	KafkaHandle *handle;		/* the session's metadata handle */
+	KafkaPlace	place;			/* for errors */
+	int			timeout_ms;
+	rd_kafka_AdminOptions_t *options;	/* both time limits are set */
+	rd_kafka_queue_t *queue;	/* where the answer comes */
+} KafkaRequest;
+
+/*
+ * Options and queue for a request on the session's metadata handle; nothing is sent.  Until
+ * kafka_request_await nothing may be raised, or both are lost.
+ */
+extern void kafka_request_begin(KafkaRequest *request, const KafkaOptions *opts,
+								rd_kafka_admin_op_t op, const KafkaPlace *place,
+								int timeout_ms);
+
+/*
+ * Waits for the answer, cancellably, and frees options and queue.  Raises when the request
+ * failed as a whole (HV00N, 42501, 28000, ...); what failed for one item is in the event, which
+ * the caller destroys.
+ */
+extern rd_kafka_event_t *kafka_request_await(KafkaRequest *request);
+
+#endif							/* KAFKA_REQUEST_H */
