@@ -38,10 +38,10 @@
 #include "transaction/outgoing.h"
 #include "transaction/pending.h"
 #include "transaction/send.h"
+#include "transaction/warning.h"
 #include "utils/memutils.h"
 
 #define WHY_SIZE 512
-#define WARNING_SIZE 1024
 
 static bool ending;				/* PRE_COMMIT has begun: no more sends */
 static uint32 holdoff;			/* QueryCancelHoldoffCount with ours in it; 0: we hold none */
@@ -117,60 +117,6 @@ remember_visible_context(void)
 {
 	visible_context.previous = error_context_stack;
 	error_context_stack = &visible_context;
-}
-
-/* ------------------------------------------------------------------------
- * Warnings where nothing may be raised
- *
- * A WARNING is converted to the client's encoding, and that can fail.  In the COMMIT event such an
- * error would be a PANIC, in PRE_COMMIT it would roll back what Kafka has committed.  Whoever
- * caused the message has no say in its context, either.
- * ------------------------------------------------------------------------
- */
-typedef struct Warning
-{
-	int			sqlstate;
-	char		message[WARNING_SIZE];
-	char		detail[WARNING_SIZE];
-} Warning;
-
-static void
-try_warning(const Warning *warning, int elevel)
-{
-	ereport(elevel,
-			(errcode(warning->sqlstate), errmsg_internal("%s", warning->message),
-			 errdetail_internal("%s", warning->detail)));
-}
-
-static void
-warn_quietly(const Warning *warning)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ErrorContextCallback *stack = error_context_stack;
-	uint32		interrupts = InterruptHoldoffCount;
-	uint32		cancels = QueryCancelHoldoffCount;
-	volatile bool failed = false;
-
-	error_context_stack = NULL;
-	PG_TRY();
-	{
-		try_warning(warning, WARNING);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		failed = true;
-	}
-	PG_END_TRY();
-	/* an error resets them */
-	InterruptHoldoffCount = interrupts;
-	QueryCancelHoldoffCount = cancels;
-	/* the server's log needs no conversion */
-	error_context_stack = NULL;
-	if (failed)
-		try_warning(warning, LOG_SERVER_ONLY);
-	error_context_stack = stack;
 }
 
 /* ------------------------------------------------------------------------
@@ -265,7 +211,7 @@ abort_groups(void)
 void
 kafka_commit_await_visible(KafkaProducer *producer, const char *server_name, int limit_ms)
 {
-	Warning		warning = {.sqlstate = ERRCODE_WARNING};
+	KafkaWarning warning = {.sqlstate = ERRCODE_WARNING};
 	char		why[WHY_SIZE];
 
 	if (kafka_setting_commit_wait != KAFKA_WAIT_VISIBLE ||
@@ -277,7 +223,7 @@ kafka_commit_await_visible(KafkaProducer *producer, const char *server_name, int
 			 _("messages sent through server \"%s\" are committed, but readers may not see them "
 			   "yet"), server_name);
 	snprintf(warning.detail, sizeof(warning.detail), _("Waiting for it ended: %s."), why);
-	warn_quietly(&warning);
+	kafka_warn_quietly(&warning);
 }
 
 static int
@@ -365,7 +311,7 @@ static void
 warn_of_loss(const KafkaSendGroup *group, const char *why)
 {
 	KafkaStats *stats = kafka_stats_of(group->opts);
-	Warning		warning = {.sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN};
+	KafkaWarning warning = {.sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN};
 
 	stats->counters[KAFKA_COUNT_AFTER_COMMIT_FAILURES]++;
 	stats->counters[KAFKA_COUNT_AFTER_COMMIT_MESSAGES] += group->messages;
@@ -378,7 +324,7 @@ warn_of_loss(const KafkaSendGroup *group, const char *why)
 			 ngettext("It has " INT64_FORMAT " message; librdkafka says: %s",
 					  "It has " INT64_FORMAT " messages; librdkafka says: %s",
 					  (unsigned long) group->messages), group->messages, why);
-	warn_quietly(&warning);
+	kafka_warn_quietly(&warning);
 }
 
 static void
