@@ -25,6 +25,7 @@
 #include "client/member.h"
 #include "client/member_internal.h"
 #include "client/topic.h"
+#include "client/wait.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
 #include "utils/memutils.h"
@@ -33,6 +34,8 @@
 #define POKE_EVERY 500
 /* The name that librdkafka wants to have for a group where there is none. */
 #define NO_GROUP "kafka_fdw"
+/* Who has some messages waits so long for more. */
+#define LINGER_MS 50
 
 /* ------------------------------------------------------------------------
  * Opening and closing
@@ -70,20 +73,25 @@ detach(void *arg)
 	member->queue = NULL;
 	for (int i = 0; i < member->ntopics; i++)
 		rd_kafka_topic_destroy(member->topics[i].rkt);
-	member->ntopics = 0;
+	member->ntopics = 0;		/* partitions that it had are known to their positions only */
 	member->handle = NULL;
+}
+
+void
+kafka_member_leave(KafkaMember *member)
+{
+	KafkaHandle *handle = member->handle;
+
+	if (handle == NULL)
+		return;
+	detach(member);
+	kafka_handle_discard(handle);
 }
 
 void
 kafka_member_close(KafkaMember *member)
 {
-	KafkaHandle *handle = member->handle;
-
-	if (handle)
-	{
-		detach(member);
-		kafka_handle_discard(handle);
-	}
+	kafka_member_leave(member);
 	MemoryContextDelete(member->context);
 }
 
@@ -127,6 +135,7 @@ kafka_member_open(const KafkaOptions *opts)
 	member->handle->rebalance = on_rebalance;
 	member->queue = rd_kafka_queue_get_consumer(member->handle->rk);
 	member->max_poll_ms = kafka_member_property_ms(member, "max.poll.interval.ms", 300000);
+	member->fetch_wait_ms = kafka_member_property_ms(member, "fetch.wait.max.ms", 500);
 	return member;
 }
 
@@ -279,6 +288,7 @@ make_list(KafkaMemberPartition **partitions, int n, bool with_positions)
 			rd_kafka_topic_partition_list_add(list, partitions[i]->topic,
 											  partitions[i]->partition);
 
+		Assert(!with_positions || partitions[i]->position >= 0);
 		if (with_positions)
 			row->offset = partitions[i]->position;
 	}
@@ -330,7 +340,7 @@ note_started(KafkaMember *member, KafkaMemberPartition **partitions, int n)
 	{
 		partitions[i]->assigned = true;
 		partitions[i]->fetched = partitions[i]->position;
-		partitions[i]->at_end = false;
+		partitions[i]->at_end = partitions[i]->heard_of = false;
 		if (partitions[i]->paused)
 			kafka_member_pause(member, partitions[i], true);
 	}
@@ -571,7 +581,7 @@ take_error(KafkaMember *member, KafkaMemberEvent *event)
 	{
 		if (!concerns || partition->paused || rkm->offset < partition->position)
 			return KAFKA_MEMBER_NOTHING;
-		partition->at_end = true;
+		partition->at_end = partition->heard_of = true;
 		if (rkm->offset == partition->position)
 			return KAFKA_MEMBER_NOTHING;
 		partition->fetched = event->offset = rkm->offset;
@@ -607,6 +617,7 @@ take_message(KafkaMember *member, KafkaMemberEvent *event)
 	/* before anything can fail: if it does, the message is read again */
 	partition->fetched = rkm->offset + 1;
 	partition->at_end = false;
+	partition->heard_of = true;
 	kafka_message_fill(&member->filler, rkm, &event->msg);
 	event->msg.topic = partition->topic;
 	return KAFKA_MEMBER_MESSAGE;
@@ -631,13 +642,11 @@ poke(KafkaMember *member)
 	pfree(partitions);
 }
 
+/* What comes of one message, or error. */
 static void
-poll_once(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
+judge(KafkaMember *member, KafkaMemberEvent *event)
 {
-	free_message(member);
 	event->type = KAFKA_MEMBER_NOTHING;
-	if (member->rebalance == NULL)
-		member->rkm = rd_kafka_consumer_poll(member->handle->rk, wait_ms);
 	if (member->rkm)
 	{
 		event->partition = find_by_message(member, member->rkm);
@@ -646,6 +655,42 @@ poll_once(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
 	}
 	if (event->type == KAFKA_MEMBER_NOTHING && member->rebalance)
 		event->type = member->revokes ? KAFKA_MEMBER_REVOKE : KAFKA_MEMBER_ASSIGN;
+}
+
+/* True if librdkafka's queue had something, whatever it was worth. */
+static bool
+take(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
+{
+	free_message(member);
+	if (member->rebalance == NULL)
+		member->rkm = rd_kafka_consumer_poll(member->handle->rk, wait_ms);
+	judge(member, event);
+	return member->rkm != NULL;
+}
+
+/* The first thing of worth, in slices that let interrupts through. */
+static void
+poll_once(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
+{
+	KafkaPlace	place = {.doing = "could not read from Kafka"};
+	KafkaWait	wait;
+	int			left;
+
+	while (take(member, 0, event) && event->type == KAFKA_MEMBER_NOTHING)
+		;
+	if (event->type != KAFKA_MEMBER_NOTHING || wait_ms <= 0)
+		return;
+	kafka_wait_start(&wait, member->handle, &place, INT_MAX, "timeout");
+	for (;;)
+	{
+		kafka_wait_check(&wait);
+		left = wait_ms - kafka_wait_elapsed(&wait);
+		if (left <= 0)
+			return;
+		(void) take(member, Min(left, KAFKA_SLICE_MS), event);
+		if (event->type != KAFKA_MEMBER_NOTHING)
+			return;
+	}
 }
 
 void
@@ -667,23 +712,35 @@ kafka_member_next(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
 		poke(member);
 }
 
-bool
-kafka_member_is_at_end(KafkaMember *member)
+/* As the last fetch has told: no request.  A last offset that does not come is a marker. */
+static bool
+is_read_up(const KafkaMember *member, const KafkaMemberPartition *partition)
 {
+	int64_t		low;
+	int64_t		high;
+
+	return partition->at_end ||
+		(rd_kafka_get_watermark_offsets(member->handle->rk, partition->topic,
+										partition->partition, &low, &high) == 0 &&
+		 high >= 0 && partition->position >= high - 1);
+}
+
+int
+kafka_member_linger_ms(KafkaMember *member)
+{
+	int			linger = 0;
+
 	for (int i = 0; i < member->ntopics; i++)
 		for (int p = 0; p < member->topics[i].npartitions; p++)
 		{
 			KafkaMemberPartition *partition = member->topics[i].partitions[p];
-			int64_t		low;
-			int64_t		high;
 
-			if (partition == NULL || !partition->assigned || partition->paused ||
-				partition->at_end)
+			if (partition == NULL || !partition->assigned || partition->paused)
 				continue;
-			/* as the last fetch has told: no request */
-			if (rd_kafka_get_watermark_offsets(member->handle->rk, partition->topic, p, &low,
-											   &high) || high < 0 || partition->position < high)
-				return false;
+			if (!partition->heard_of)
+				return LINGER_MS + member->fetch_wait_ms;
+			if (!is_read_up(member, partition))
+				linger = LINGER_MS;
 		}
-	return true;
+	return linger;
 }

@@ -35,6 +35,7 @@ typedef struct KafkaMemberPartition
 
 	/* member.c's */
 	int64		fetched;		/* the offset that librdkafka's next message is at, or behind */
+	bool		heard_of;		/* the broker has answered since librdkafka began to read it */
 	bool		at_end;			/* nothing was behind it when last asked */
 	void	   *owner;			/* the caller's, for whatever it likes */
 } KafkaMemberPartition;
@@ -69,7 +70,10 @@ extern KafkaMember *kafka_member_open(const KafkaOptions *opts);
  */
 extern void kafka_member_close(KafkaMember *member);
 
-/* The process's exit, or an error, has closed it. */
+/* The same, but the structs stay: nothing is assigned any longer. */
+extern void kafka_member_leave(KafkaMember *member);
+
+/* It has left. */
 extern bool kafka_member_is_closed(const KafkaMember *member);
 
 /* Joins the group for these topics, or patterns that begin with '^'.  Nothing is awaited. */
@@ -89,8 +93,11 @@ extern void kafka_member_assign(KafkaMember *member, const char *topic, const in
  */
 extern void kafka_member_next(KafkaMember *member, int wait_ms, KafkaMemberEvent *event);
 
-/* No partition that is read has more than its position, as far as is known. */
-extern bool kafka_member_is_at_end(KafkaMember *member);
+/*
+ * How long who has some messages should wait for more, in ms: 0 when no partition has more, as
+ * far as is known; longer while one has only begun to be read.
+ */
+extern int	kafka_member_linger_ms(KafkaMember *member);
 
 /*
  * No message has come for a while: raises HV00N if no broker can be reached.  Takes half a

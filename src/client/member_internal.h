@@ -34,6 +34,7 @@ struct KafkaMember
 	bool		grouped;		/* the group is the caller's */
 	bool		chosen;			/* kafka_member_assign: the group has no say */
 	int			max_poll_ms;
+	int			fetch_wait_ms;
 
 	MemberTopic *topics;
 	int			ntopics;

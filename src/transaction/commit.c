@@ -35,6 +35,7 @@
 #include "ground/settings.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
+#include "transaction/consumers.h"
 #include "transaction/outgoing.h"
 #include "transaction/pending.h"
 #include "transaction/send.h"
@@ -124,16 +125,21 @@ remember_visible_context(void)
  * ------------------------------------------------------------------------
  */
 static void
+require_producer(KafkaSendGroup *group)
+{
+	if (group->producer)
+		return;
+	group->producer = kafka_transaction_open(group->opts);
+	kafka_transaction_begin(group->producer);
+}
+
+static void
 send_one(int number, const KafkaMessage *msg)
 {
 	KafkaDestination *destination = kafka_outgoing_at(number);
 	KafkaSendGroup *group = destination->group;
 
-	if (group->producer == NULL)
-	{
-		group->producer = kafka_transaction_open(group->opts);
-		kafka_transaction_begin(group->producer);
-	}
+	require_producer(group);
 	if (destination->target == NULL)
 		destination->target = kafka_producer_target(group->producer, destination->topic,
 													destination->npartitions,
@@ -142,19 +148,76 @@ send_one(int number, const KafkaMessage *msg)
 	group->messages++;
 }
 
+/*
+ * Consumers whose offsets are to go with the messages: in one Kafka transaction, or it would not
+ * be all or nothing.
+ */
 static void
-send_pending(void)
+check_offsets(const KafkaSessionConsumer *consumer)
+{
+	ListCell   *lc;
+
+	foreach(lc, kafka_outgoing_groups())
+	{
+		const KafkaSendGroup *group = (KafkaSendGroup *) lfirst(lc);
+
+		if (group->mode != KAFKA_DELIVERY_BEFORE_COMMIT ||
+			group->opts->serverid != consumer->serverid ||
+			group->opts->userid != consumer->userid)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("offsets of consumer \"%s\" cannot be committed with these messages",
+							consumer->spec.name),
+					 errhint("With offsets => 'transaction' all messages of the transaction go to the "
+							 "consumer's server as the same user, in delivery \"before_commit\".")));
+	}
+	if (!consumer->spec.allow_table_writes &&
+		TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a transaction with offsets of consumer \"%s\" cannot write to tables",
+						consumer->spec.name),
+				 errdetail("With offsets => 'transaction' messages and offsets are one transaction "
+						   "in Kafka; rows are not part of it."),
+				 errhint("Use offsets => 'postgres', or allow it with the option "
+						 "\"allow_table_writes\" of kafka.subscribe.")));
+}
+
+static void
+send_offsets(List *transactional)
+{
+	ListCell   *lc;
+
+	foreach(lc, transactional)
+	{
+		KafkaSessionConsumer *consumer = (KafkaSessionConsumer *) lfirst(lc);
+		KafkaSendGroup *group = kafka_outgoing_group(consumer->spec.opts,
+													 KAFKA_DELIVERY_BEFORE_COMMIT);
+
+		require_producer(group);
+		/* from here on only the group knows where it stands, unless PostgreSQL commits */
+		consumer->must_reload = true;
+		kafka_member_send_offsets(consumer->member, group->producer, consumer->offsets,
+								  consumer->noffsets);
+	}
+}
+
+static void
+send_pending(List *transactional)
 {
 	KafkaMessage msg;
 	int			number;
 	ListCell   *lc;
 
+	foreach(lc, transactional)
+		check_offsets((KafkaSessionConsumer *) lfirst(lc));
 	kafka_pending_rewind();
 	while (kafka_pending_next(&number, &msg))
 		send_one(number, &msg);
 	foreach(lc, kafka_outgoing_groups())
 		if (((KafkaSendGroup *) lfirst(lc))->producer)
 			kafka_producer_flush(((KafkaSendGroup *) lfirst(lc))->producer);
+	send_offsets(transactional);
 }
 
 static void
@@ -265,18 +328,21 @@ after_kafkas_commit(void)
 static void
 before_commit(void)
 {
-	MemoryContext old;
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	List	   *transactional;
 
 	ending = true;				/* a callback that runs after ours comes too late */
-	if (kafka_pending_count() == 0)
+	kafka_consumers_before_commit();
+	transactional = kafka_consumers_transactional();
+	if (kafka_pending_count() == 0 && transactional == NIL)
 	{
 		kafka_pending_close();	/* all was rolled back to savepoints */
+		MemoryContextSwitchTo(old);
 		return;
 	}
-	old = MemoryContextSwitchTo(TopTransactionContext);
 	PG_TRY();
 	{
-		send_pending();
+		send_pending(transactional);
 		remember_visible_context();
 		commit_before();
 	}
@@ -300,6 +366,11 @@ refuse_prepare(void)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot PREPARE a transaction that has sent messages to Kafka"),
 				 errhint("Use delivery \"immediate\", or COMMIT.")));
+	if (kafka_consumers_are_pending())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has polled messages from Kafka"),
+				 errhint("COMMIT it: positions belong to this session.")));
 	kafka_pending_close();
 }
 
@@ -384,10 +455,12 @@ on_transaction(XactEvent event, void *arg)
 			forget_visible_context();
 			release_cancels();
 			commit_after();
+			kafka_consumers_commit(kafka_setting_after_commit_timeout);
 			forget_all();
 			break;
 		case XACT_EVENT_ABORT:
 			holdoff = 0;
+			kafka_consumers_abort();
 			abort_groups();
 			forget_all();
 			break;
@@ -406,9 +479,15 @@ on_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId p
 	int			level = GetCurrentTransactionNestLevel();
 
 	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
 		kafka_pending_subabort(level);
+		kafka_consumers_subabort(level);
+	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
 		kafka_pending_subcommit(level);
+		kafka_consumers_subcommit(level);
+	}
 }
 
 void
