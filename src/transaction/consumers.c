@@ -29,6 +29,7 @@
 #include "transaction/consumers.h"
 #include "transaction/warning.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #define WHY_SIZE 512
 
@@ -371,9 +372,11 @@ store_in_table(KafkaSessionConsumer *consumer)
 {
 	qsort(consumer->positions, consumer->npositions, sizeof(KafkaPosition *),
 		  compare_positions);
+	PushActiveSnapshot(GetTransactionSnapshot());	/* at the end there is none */
 	for (int i = 0; i < consumer->npositions; i++)
 		if (consumer->positions[i]->target != KAFKA_UNKNOWN)
 			kafka_consumer_offset_store(consumer, consumer->positions[i]);
+	PopActiveSnapshot();
 }
 
 /* The group has gone on: what was read before no longer counts. */
