@@ -482,6 +482,7 @@ kafka_member_pause(KafkaMember *member, KafkaMemberPartition *partition, bool pa
 	/* what was dropped in the meantime, or skipped by librdkafka, is read again */
 	if (!paused)
 		partition->fetched = KAFKA_UNKNOWN;
+	member->unsure = true;
 }
 
 /* ------------------------------------------------------------------------
@@ -594,6 +595,7 @@ take_error(KafkaMember *member, KafkaMemberEvent *event)
 		if (!concerns)
 			return KAFKA_MEMBER_NOTHING;
 		partition->fetched = KAFKA_UNKNOWN; /* it has stopped */
+		member->unsure = true;
 		return KAFKA_MEMBER_MISSING;
 	}
 	handle_error(member, rkm);
@@ -612,6 +614,7 @@ take_message(KafkaMember *member, KafkaMemberEvent *event)
 	if (partition->paused || is_astray(partition))
 	{
 		partition->fetched = KAFKA_UNKNOWN;
+		member->unsure = true;
 		return KAFKA_MEMBER_NOTHING;
 	}
 	/* before anything can fail: if it does, the message is read again */
@@ -668,6 +671,18 @@ take(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
 	return member->rkm != NULL;
 }
 
+/* librdkafka says so once and then falls silent. */
+static void
+check_fatal(KafkaMember *member)
+{
+	KafkaPlace	place = {.doing = "the consumer cannot go on"};
+	char		text[KAFKA_TEXT_SIZE];
+	rd_kafka_resp_err_t err = rd_kafka_fatal_error(member->handle->rk, text, sizeof(text));
+
+	if (err)
+		kafka_error_throw(member->handle, err, text, &place);
+}
+
 /* The first thing of worth, in slices that let interrupts through. */
 static void
 poll_once(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
@@ -678,7 +693,10 @@ poll_once(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
 
 	while (take(member, 0, event) && event->type == KAFKA_MEMBER_NOTHING)
 		;
-	if (event->type != KAFKA_MEMBER_NOTHING || wait_ms <= 0)
+	if (event->type != KAFKA_MEMBER_NOTHING)
+		return;
+	check_fatal(member);
+	if (wait_ms <= 0)
 		return;
 	kafka_wait_start(&wait, member->handle, &place, INT_MAX, "timeout");
 	for (;;)
@@ -694,10 +712,16 @@ poll_once(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
 }
 
 void
+kafka_member_positions_changed(KafkaMember *member)
+{
+	member->unsure = true;
+}
+
+void
 kafka_member_next(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
 {
 	event->partition = NULL;
-	if (any_astray(member) && member->rebalance == NULL)
+	if (member->unsure && member->rebalance == NULL && any_astray(member))
 	{
 		/* a rebalance that is there already comes first */
 		poll_once(member, 0, event);
@@ -705,6 +729,8 @@ kafka_member_next(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
 			return;
 		align(member);
 	}
+	if (member->rebalance == NULL)
+		member->unsure = false;
 	poll_once(member, wait_ms, event);
 	if (event->type == KAFKA_MEMBER_MESSAGE && member->poke.needed &&
 		++member->taken % POKE_EVERY == 0 &&

@@ -86,6 +86,9 @@ extern void kafka_member_subscribe(KafkaMember *member, char **topics, int n);
 extern void kafka_member_assign(KafkaMember *member, const char *topic, const int32 *partitions,
 								int n);
 
+/* Positions may have changed, other than to behind the message that was handed out. */
+extern void kafka_member_positions_changed(KafkaMember *member);
+
 /*
  * The next thing that happens, within wait_ms (0: what is there already).  Raises what cannot be
  * waited out: 42501, 28000, HV00R; HV00L when the group has put the member out because it

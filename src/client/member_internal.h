@@ -40,6 +40,7 @@ struct KafkaMember
 	int			ntopics;
 	int			max_topics;
 	int			last_topic;
+	bool		unsure;			/* a partition may be astray */
 
 	rd_kafka_topic_partition_list_t *rebalance; /* to be accepted, or NULL */
 	bool		revokes;

@@ -91,8 +91,18 @@ subscribe(FunctionCallInfo fcinfo, char **topics, int n)
 	spec.identity = identity_of(&spec);
 	check_topics(opts, topics, n);
 	consumer = kafka_consumers_make(&spec, &is_new);
-	if (is_new)
+	if (!is_new)
+		return;
+	PG_TRY();
+	{
 		kafka_member_subscribe(consumer->member, topics, n);
+	}
+	PG_CATCH();
+	{
+		kafka_consumers_close(consumer);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 }
 
 PG_FUNCTION_INFO_V1(kafka_subscribe_topics);
@@ -196,7 +206,16 @@ kafka_assign(PG_FUNCTION_ARGS)
 	offsets = palloc(sizeof(int64) * n);
 	kafka_sql_target_offsets(opts, topic, &target, partitions, n, offsets);
 	consumer = kafka_consumers_make(&spec, &is_new);
-	kafka_member_assign(consumer->member, topic, partitions, n);
+	PG_TRY();
+	{
+		kafka_member_assign(consumer->member, topic, partitions, n);
+	}
+	PG_CATCH();
+	{
+		kafka_consumers_close(consumer);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	assigned = kafka_member_new_partitions(consumer->member, &n);
 	for (int i = 0; i < n; i++)
 		assigned[i]->position = offsets[i];

@@ -197,6 +197,7 @@ send_offsets(List *transactional)
 		require_producer(group);
 		/* from here on only the group knows where it stands, unless PostgreSQL commits */
 		consumer->must_reload = true;
+		kafka_member_note_generation(consumer->member);
 		kafka_member_send_offsets(consumer->member, group->producer, consumer->offsets,
 								  consumer->noffsets);
 	}

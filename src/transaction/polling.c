@@ -115,7 +115,9 @@ start_from_group(KafkaSessionConsumer *consumer, KafkaMemberPartition **partitio
 			partitions[i]->position = offsets[i];
 		position->committed = committed[i];
 	}
-	consumer->touched |= consumer->spec.auto_commit;	/* where it begins is kept, too */
+	/* where it begins is kept, too, or a consumer of 'latest' that stops finds another end */
+	if (consumer->spec.store == KAFKA_STORE_KAFKA && consumer->spec.auto_commit)
+		consumer->touched = true;
 }
 
 /* One partition of kafka.consumer_offset; start KAFKA_UNKNOWN: only if it is there. */
@@ -331,6 +333,7 @@ kafka_poll_begin(KafkaPoll *poll, KafkaSessionConsumer *consumer, int max_messag
 	INSTR_TIME_SET_CURRENT(poll->begin);
 	consumer->last_poll = GetCurrentTimestamp();
 	kafka_poll_settle(consumer);
+	kafka_member_positions_changed(consumer->member);
 }
 
 /* The group waits for this transaction; somebody who loops shall not spin. */
@@ -373,8 +376,6 @@ hand_out(KafkaPoll *poll)
 	KafkaSessionConsumer *consumer = poll->consumer;
 	KafkaPosition *position = kafka_consumers_position(consumer, poll->event.partition);
 
-	if (consumer->spec.store == KAFKA_STORE_TRANSACTION && consumer->nsaved == 0)
-		kafka_member_note_generation(consumer->member);
 	kafka_consumers_move(consumer, position, poll->event.msg.offset + 1);
 	consumer->messages++;
 	poll->taken++;
@@ -389,6 +390,8 @@ kafka_poll_next(KafkaPoll *poll)
 	while (poll->taken < poll->max_messages && next_event(poll))
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (consumer->spec.store == KAFKA_STORE_TRANSACTION && poll->event.partition)
+			kafka_member_note_generation(consumer->member);
 		switch (poll->event.type)
 		{
 			case KAFKA_MEMBER_MESSAGE:
