@@ -34,6 +34,8 @@
 #define POKE_EVERY 500
 /* The name that librdkafka wants to have for a group where there is none. */
 #define NO_GROUP "kafka_fdw"
+/* Silence after which a librdkafka that sleeps on full queues is woken. */
+#define SHORT_SLICE_MS 5
 /* Who has some messages waits so long for more. */
 #define LINGER_MS 50
 
@@ -461,6 +463,9 @@ kafka_member_assign(KafkaMember *member, const char *topic, const int32 *partiti
 	member->rebalance = rd_kafka_topic_partition_list_new(Max(n, 1));
 	for (int i = 0; i < n; i++)
 		rd_kafka_topic_partition_list_add(member->rebalance, topic, partitions[i]);
+	/* in this order: the answer's leaders are then the topic object's, else it asks again in 1 s */
+	if (find_topic(member, topic) == NULL)
+		add_topic(member, topic);
 	kafka_topic_introduce(member->handle, topic);
 }
 
@@ -683,12 +688,28 @@ check_fatal(KafkaMember *member)
 		kafka_error_throw(member->handle, err, text, &place);
 }
 
+/* librdkafka has begun to read a partition and nothing was heard of it yet. */
+static bool
+any_unheard(const KafkaMember *member)
+{
+	for (int i = 0; i < member->ntopics; i++)
+		for (int p = 0; p < member->topics[i].npartitions; p++)
+		{
+			const KafkaMemberPartition *partition = member->topics[i].partitions[p];
+
+			if (partition && partition->assigned && !partition->paused && !partition->heard_of)
+				return true;
+		}
+	return false;
+}
+
 /* The first thing of worth, in slices that let interrupts through. */
 static void
 poll_once(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
 {
 	KafkaPlace	place = {.doing = "could not read from Kafka"};
 	KafkaWait	wait;
+	int			slice = KAFKA_SLICE_MS;
 	int			left;
 
 	while (take(member, 0, event) && event->type == KAFKA_MEMBER_NOTHING)
@@ -699,15 +720,21 @@ poll_once(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
 	if (wait_ms <= 0)
 		return;
 	kafka_wait_start(&wait, member->handle, &place, INT_MAX, "timeout");
+	/* its thread may still sleep on the queue that was full before */
+	if (member->poke.needed && any_unheard(member))
+		slice = SHORT_SLICE_MS;
 	for (;;)
 	{
 		kafka_wait_check(&wait);
 		left = wait_ms - kafka_wait_elapsed(&wait);
 		if (left <= 0)
 			return;
-		(void) take(member, Min(left, KAFKA_SLICE_MS), event);
+		(void) take(member, Min(left, slice), event);
 		if (event->type != KAFKA_MEMBER_NOTHING)
 			return;
+		if (slice == SHORT_SLICE_MS)
+			poke(member);
+		slice = KAFKA_SLICE_MS;
 	}
 }
 

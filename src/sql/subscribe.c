@@ -201,11 +201,13 @@ kafka_assign(PG_FUNCTION_ARGS)
 	spec.name = kafka_sql_consumer_name(fcinfo, 4);
 	kafka_sql_consumer_options(fcinfo, 3, &opts, &spec);
 	spec.opts = opts;
-	spec.identity = "";			/* it always begins anew, at the target */
+	spec.identity = identity_of(&spec);
 	partitions = parse_partitions(fcinfo, 1, opts, topic, &n);
 	offsets = palloc(sizeof(int64) * n);
 	kafka_sql_target_offsets(opts, topic, &target, partitions, n, offsets);
 	consumer = kafka_consumers_make(&spec, &is_new);
+	if (!is_new)
+		kafka_consumers_refuse_pending(consumer);
 	PG_TRY();
 	{
 		kafka_member_assign(consumer->member, topic, partitions, n);

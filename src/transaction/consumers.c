@@ -164,8 +164,8 @@ kafka_consumers_make(const KafkaConsumerSpec *spec, bool *is_new)
 	return consumer;
 }
 
-static void
-refuse_pending(const KafkaSessionConsumer *consumer)
+void
+kafka_consumers_refuse_pending(const KafkaSessionConsumer *consumer)
 {
 	if (kafka_consumers_is_pending(consumer))
 		ereport(ERROR,
@@ -177,14 +177,14 @@ refuse_pending(const KafkaSessionConsumer *consumer)
 void
 kafka_consumers_close(KafkaSessionConsumer *consumer)
 {
-	refuse_pending(consumer);
+	kafka_consumers_refuse_pending(consumer);
 	drop(consumer);
 }
 
 void
 kafka_consumers_leave(KafkaSessionConsumer *consumer)
 {
-	refuse_pending(consumer);
+	kafka_consumers_refuse_pending(consumer);
 	kafka_member_leave(consumer->member);
 	consumer->spec.identity = "";	/* subscribing again makes a new one */
 }

@@ -112,6 +112,9 @@ extern KafkaSessionConsumer *kafka_consumers_find(const char *name);
 extern List *kafka_consumers_list(void);
 
 /* Raises 25000 with positions to commit. */
+extern void kafka_consumers_refuse_pending(const KafkaSessionConsumer *consumer);
+
+/* The same error. */
 extern void kafka_consumers_close(KafkaSessionConsumer *consumer);
 
 /* It leaves its group and has no partitions any longer; the same errors. */
