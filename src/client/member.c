@@ -348,6 +348,22 @@ note_started(KafkaMember *member, KafkaMemberPartition **partitions, int n)
 	}
 }
 
+static void
+note_all_unassigned(KafkaMember *member)
+{
+	for (int i = 0; i < member->ntopics; i++)
+		for (int p = 0; p < member->topics[i].npartitions; p++)
+			if (member->topics[i].partitions[p])
+				member->topics[i].partitions[p]->assigned = false;
+}
+
+static void
+unassign_all(KafkaMember *member)
+{
+	check_assign(member, NULL, rd_kafka_assign(member->handle->rk, NULL));
+	note_all_unassigned(member);
+}
+
 /* These and no others. */
 static void
 assign_all(KafkaMember *member, KafkaMemberPartition **partitions, int n)
@@ -357,6 +373,7 @@ assign_all(KafkaMember *member, KafkaMemberPartition **partitions, int n)
 
 	rd_kafka_topic_partition_list_destroy(list);
 	check_assign(member, NULL, err);
+	note_all_unassigned(member);
 	note_started(member, partitions, n);
 }
 
@@ -381,16 +398,6 @@ unassign(KafkaMember *member, KafkaMemberPartition **partitions, int n)
 	check_assign(member, error, RD_KAFKA_RESP_ERR_NO_ERROR);
 	for (int i = 0; i < n; i++)
 		partitions[i]->assigned = false;
-}
-
-static void
-unassign_all(KafkaMember *member)
-{
-	check_assign(member, NULL, rd_kafka_assign(member->handle->rk, NULL));
-	for (int i = 0; i < member->ntopics; i++)
-		for (int p = 0; p < member->topics[i].npartitions; p++)
-			if (member->topics[i].partitions[p])
-				member->topics[i].partitions[p]->assigned = false;
 }
 
 KafkaMemberPartition **
