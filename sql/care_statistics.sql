@@ -68,8 +68,13 @@ ALTER FOREIGN TABLE care_statistics OPTIONS (ADD delivery 'immediate');
 INSERT INTO care_statistics SELECT 'immediate ' || i, i % 2 FROM generate_series(1, 20000) i;
 SELECT count(*), count(DISTINCT v) FROM care_statistics WHERE v LIKE 'immediate %';
 CALL care_statistics_await($$sum(messages_sent) = 20000 FROM kafka.client_topics WHERE purpose = 'producer' AND topic = 'care_statistics'$$);
--- a session that does nothing: the documents do not pile up in librdkafka's queue (the last says how many were there)
+-- a session that does nothing: the documents do not pile up in librdkafka's queue (the last says how many were there),
+-- and what takes them leaves a delivery report for the session
+SELECT kafka.begin_transaction('care_statistics');
+SELECT (kafka.send_transactional('care_statistics', 'by hand', transactional_id => 'care_statistics')).topic;
 SELECT pg_sleep(1);
+SELECT kafka.commit_transaction('care_statistics');
+SELECT kafka.close_transaction('care_statistics');
 SELECT max(replies_waiting) < 400 AS few, bool_and(as_of > started + interval '1 s') AS recent FROM kafka.clients WHERE purpose = 'producer' AND as_of IS NOT NULL;
 -- the server's own option goes before the setting
 RESET kafka_fdw.statistics_interval;
