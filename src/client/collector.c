@@ -16,6 +16,9 @@
  * sends takes the same lock (pause, resume).  While messages are under way the backend waits for
  * their reports, and serves the queue itself.  Errors are kept until the backend looks.
  *
+ * rd_kafka_poll() in this thread must not count as a group member's poll: where it does, members
+ * have no statistics (property.c).
+ *
  * Locks: serving, then the core's mutex; callbacks run with serving held, perhaps, and take
  * the mutex only.
  *

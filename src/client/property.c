@@ -682,6 +682,7 @@ put_defaults(List **settings, KafkaRole role)
 static void
 put_fixed(List **settings, KafkaRole role)
 {
+	static const char *const never = "0";
 	char		level[8];
 
 	snprintf(level, sizeof(level), "%d", Max(kafka_setting_log_broker_messages, 3));
@@ -693,9 +694,13 @@ put_fixed(List **settings, KafkaRole role)
 	{
 		case KAFKA_ROLE_ADMIN:
 			break;
+		case KAFKA_ROLE_MEMBER:
+			/* who takes them would keep a session that hangs in its group */
+			if (KAFKA_RD_POLL_KEEPS_MEMBER())
+				put_setting(settings, "statistics.interval.ms", never);
+			KAFKA_FALLTHROUGH;
 		case KAFKA_ROLE_CONSUMER:
 		case KAFKA_ROLE_PICKER:
-		case KAFKA_ROLE_MEMBER:
 			put_setting(settings, "auto.offset.reset", "error");
 			put_setting(settings, "enable.auto.commit", "false");
 			put_setting(settings, "enable.auto.offset.store", "false");
