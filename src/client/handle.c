@@ -242,6 +242,10 @@ kafka_handle_serve(KafkaHandle *handle)
 void
 kafka_handle_succeeded(KafkaHandle *handle)
 {
+	char		heard[KAFKA_TEXT_SIZE];
+
+	/* what the collector heard before is over too */
+	(void) kafka_collector_heard(handle->core, heard, sizeof(heard));
 	handle->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 	handle->error_text[0] = '\0';
 	handle->log_text[0] = '\0';
