@@ -378,7 +378,9 @@ kafka_handle_list(void)
 		KafkaHandle *handle = dlist_container(KafkaHandle, node, iter.cur);
 		KafkaClient *client = palloc(sizeof(KafkaClient));
 
-		kafka_handle_serve(handle);
+		/* with librdkafka 2.0.2 a member would count as polling */
+		if (handle->role != KAFKA_ROLE_MEMBER)
+			kafka_handle_serve(handle);
 		client->serverid = handle->serverid;
 		client->userid = handle->userid;
 		client->role = handle->role;
