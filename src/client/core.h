@@ -26,6 +26,8 @@ typedef struct KafkaHandleCore
 	rd_kafka_queue_t *logs;
 	struct KafkaHandle *handle; /* the backend's; NULL once it has let go */
 	bool		leaves_group;	/* its group is told when it is destroyed */
+	bool		subscribed;
+	bool		fragile;		/* destroying it now would crash: it has no assignment yet */
 } KafkaHandleCore;
 
 /* How many errors of connections and brokers there have been so far. */
@@ -34,6 +36,10 @@ extern int	kafka_core_troubles(KafkaHandleCore *core);
 /* From any thread.  drop returns after KAFKA_DESTROY_MS at the latest.  Neither throws. */
 extern void kafka_core_hold(KafkaHandleCore *core);
 extern void kafka_core_drop(KafkaHandleCore *core);
+
+/* A rebalance that nobody is interested in any longer is accepted, in any thread. */
+extern void kafka_core_accept_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
+										const rd_kafka_topic_partition_list_t *partitions);
 
 /* Starts a detached thread that sees no signal; an errno, or 0. */
 extern int	kafka_thread_start(void *(*run) (void *), void *arg);
