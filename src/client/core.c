@@ -18,8 +18,9 @@
  * it is: what it holds is lost until the process ends, but PostgreSQL does not restart.
  *
  * A rebalance that waits to be accepted, or comes meanwhile, keeps a consumer from leaving its
- * group (before 2.3.1 for ever).  So a consumer ends its subscription first, and accepts what
- * comes until it has none.
+ * group (before 2.4 for ever).  So a consumer ends its subscription first, and accepts what
+ * comes until it has none.  Static members would leave their groups by that; of theirs only
+ * what is there is accepted.
  *
  *-------------------------------------------------------------------------
  */
@@ -38,6 +39,8 @@
 /* Longest wait for the end of a subscription. */
 #define UNSUBSCRIBE_MS 1000
 #define SERVE_SLICE_MS 20
+/* More than a consumer's queue holds. */
+#define SERVE_MESSAGES 100000
 
 /* What a client's end depends on, as in KafkaHandleCore. */
 typedef struct Client
@@ -45,6 +48,7 @@ typedef struct Client
 	rd_kafka_t *rk;
 	bool		leaves_group;
 	bool		subscribed;
+	bool		is_static;
 	bool		fragile;
 } Client;
 
@@ -111,7 +115,7 @@ kafka_core_accept_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
 		rd_kafka_error_destroy(error);
 }
 
-/* Serves what the consumer's queue has, or what comes within wait_ms. */
+/* Serves rebalances until one message has come, or wait_ms have passed. */
 static bool
 serve_consumer(rd_kafka_t *rk, int wait_ms)
 {
@@ -120,6 +124,14 @@ serve_consumer(rd_kafka_t *rk, int wait_ms)
 	if (rkm)
 		rd_kafka_message_destroy(rkm);
 	return rkm != NULL;
+}
+
+/* All that is there. */
+static void
+empty_consumer(rd_kafka_t *rk)
+{
+	for (int i = 0; i < SERVE_MESSAGES && serve_consumer(rk, 0); i++)
+		;
 }
 
 static bool
@@ -151,8 +163,7 @@ end_subscription(rd_kafka_t *rk)
 	rd_kafka_unsubscribe(rk);
 	for (int i = 0; i < UNSUBSCRIBE_MS / SERVE_SLICE_MS; i++)
 	{
-		while (serve_consumer(rk, 0))
-			;
+		empty_consumer(rk);
 		if (has_none(rd_kafka_subscription, rk) && has_none(rd_kafka_assignment, rk))
 			return;
 		(void) serve_consumer(rk, SERVE_SLICE_MS);
@@ -165,7 +176,9 @@ destroy_client(const Client *client)
 {
 	bool		ready = !client->fragile || await_assignment(client->rk);
 
-	if (client->subscribed)
+	if (client->subscribed && client->is_static)
+		empty_consumer(client->rk);
+	else if (client->subscribed)
 		end_subscription(client->rk);
 	if (ready)
 		rd_kafka_destroy_flags(client->rk, client->leaves_group ? 0 :
@@ -256,6 +269,7 @@ kafka_core_drop(KafkaHandleCore *core)
 	if (core->logs)
 		rd_kafka_queue_destroy(core->logs);
 	client.subscribed = core->subscribed;
+	client.is_static = core->is_static;
 	client.fragile = core->fragile;
 	destroy_aside(client);
 	pthread_mutex_destroy(&core->mutex);

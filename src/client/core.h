@@ -27,6 +27,7 @@ typedef struct KafkaHandleCore
 	struct KafkaHandle *handle; /* the backend's; NULL once it has let go */
 	bool		leaves_group;	/* its group is told when it is destroyed */
 	bool		subscribed;
+	bool		is_static;		/* a member that is to come back, and does not leave */
 	bool		fragile;		/* destroying it now would crash: it has no assignment yet */
 } KafkaHandleCore;
 

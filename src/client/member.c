@@ -133,6 +133,7 @@ kafka_member_open(const KafkaOptions *opts)
 		used->group_id = NO_GROUP;
 	member->context = context;
 	member->grouped = opts->group_id != NULL;
+	member->is_static = opts->group_instance_id != NULL;
 	member->group_id = MemoryContextStrdup(context, used->group_id);
 	member->filler.context = context;
 	kafka_poke_init(&member->poke);
@@ -452,14 +453,14 @@ kafka_member_accept(KafkaMember *member)
 }
 
 static bool
-is_sticky(const KafkaMember *member)
+has_property(const KafkaMember *member, const char *name, const char *part)
 {
 	char		text[256];
 	size_t		size = sizeof(text);
+	rd_kafka_conf_res_t res = rd_kafka_conf_get(rd_kafka_conf(member->handle->rk), name, text,
+												&size);
 
-	return rd_kafka_conf_get(rd_kafka_conf(member->handle->rk), "partition.assignment.strategy",
-							 text, &size) != RD_KAFKA_CONF_OK ||
-		strstr(text, "sticky") != NULL;
+	return res == RD_KAFKA_CONF_OK && strstr(text, part) != NULL;
 }
 
 void
@@ -472,7 +473,9 @@ kafka_member_subscribe(KafkaMember *member, char **topics, int n)
 	for (int i = 0; i < n; i++)
 		rd_kafka_topic_partition_list_add(list, topics[i], RD_KAFKA_PARTITION_UA);
 	member->handle->core->subscribed = true;
-	member->handle->core->fragile = KAFKA_RD_FRAGILE_STICKY() && is_sticky(member);
+	member->handle->core->is_static = member->is_static;
+	member->handle->core->fragile = KAFKA_RD_FRAGILE_STICKY() &&
+		has_property(member, "partition.assignment.strategy", "sticky");
 	err = rd_kafka_subscribe(member->handle->rk, list);
 	rd_kafka_topic_partition_list_destroy(list);
 	if (err)
