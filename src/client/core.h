@@ -27,6 +27,9 @@ typedef struct KafkaHandleCore
 	struct KafkaHandle *handle; /* the backend's; NULL once it has let go */
 	bool		leaves_group;	/* its group is told when it is destroyed */
 	struct KafkaCollector *collector;	/* of statistics, or NULL: collector.c */
+	bool		subscribed;
+	bool		is_static;		/* a member that is to come back, and does not leave */
+	bool		fragile;		/* destroying it now would crash: it has no assignment yet */
 } KafkaHandleCore;
 
 /* How many errors of connections and brokers there have been so far. */
@@ -38,6 +41,10 @@ extern void kafka_core_drop(KafkaHandleCore *core);
 
 /* Destroys it, when nobody holds it any more. */
 extern void kafka_core_destroy(KafkaHandleCore *core);
+
+/* A rebalance that nobody is interested in any longer is accepted, in any thread. */
+extern void kafka_core_accept_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
+										const rd_kafka_topic_partition_list_t *partitions);
 
 /* Starts a detached thread that sees no signal; an errno, or 0. */
 extern int	kafka_thread_start(void *(*run) (void *), void *arg);

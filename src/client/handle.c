@@ -151,7 +151,7 @@ on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_l
 	if (handle && handle->rebalance)
 		handle->rebalance(handle->owner, err, partitions);
 	else
-		rd_kafka_assign(rk, NULL);
+		kafka_core_accept_rebalance(rk, err, partitions);
 }
 
 /* ------------------------------------------------------------------------

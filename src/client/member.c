@@ -66,6 +66,10 @@ detach(void *arg)
 	KafkaMember *member = (KafkaMember *) arg;
 
 	free_message(member);
+	if (member->rebalance && !member->chosen)
+		kafka_core_accept_rebalance(member->handle->rk, member->revokes ?
+									RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS :
+									RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, member->rebalance);
 	forget_rebalance(member);
 	kafka_member_forget_commit(member);
 	kafka_member_forget_generation(member);
@@ -110,6 +114,7 @@ on_rebalance(void *owner, rd_kafka_resp_err_t err,
 {
 	KafkaMember *member = (KafkaMember *) owner;
 
+	member->handle->core->fragile = false;
 	forget_rebalance(member);
 	member->rebalance = rd_kafka_topic_partition_list_copy(partitions);
 	member->revokes = err != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
@@ -128,6 +133,7 @@ kafka_member_open(const KafkaOptions *opts)
 		used->group_id = NO_GROUP;
 	member->context = context;
 	member->grouped = opts->group_id != NULL;
+	member->is_static = opts->group_instance_id != NULL;
 	member->group_id = MemoryContextStrdup(context, used->group_id);
 	member->filler.context = context;
 	kafka_poke_init(&member->poke);
@@ -446,6 +452,17 @@ kafka_member_accept(KafkaMember *member)
 	forget_rebalance(member);
 }
 
+static bool
+has_property(const KafkaMember *member, const char *name, const char *part)
+{
+	char		text[256];
+	size_t		size = sizeof(text);
+	rd_kafka_conf_res_t res = rd_kafka_conf_get(rd_kafka_conf(member->handle->rk), name, text,
+												&size);
+
+	return res == RD_KAFKA_CONF_OK && strstr(text, part) != NULL;
+}
+
 void
 kafka_member_subscribe(KafkaMember *member, char **topics, int n)
 {
@@ -455,6 +472,10 @@ kafka_member_subscribe(KafkaMember *member, char **topics, int n)
 
 	for (int i = 0; i < n; i++)
 		rd_kafka_topic_partition_list_add(list, topics[i], RD_KAFKA_PARTITION_UA);
+	member->handle->core->subscribed = true;
+	member->handle->core->is_static = member->is_static;
+	member->handle->core->fragile = KAFKA_RD_FRAGILE_STICKY() &&
+		has_property(member, "partition.assignment.strategy", "sticky");
 	err = rd_kafka_subscribe(member->handle->rk, list);
 	rd_kafka_topic_partition_list_destroy(list);
 	if (err)

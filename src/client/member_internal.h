@@ -32,6 +32,7 @@ struct KafkaMember
 	MemoryContext context;
 	char	   *group_id;		/* UTF-8 */
 	bool		grouped;		/* the group is the caller's */
+	bool		is_static;
 	bool		chosen;			/* kafka_member_assign: the group has no say */
 	int			max_poll_ms;
 	int			fetch_wait_ms;

@@ -38,4 +38,10 @@
  */
 #define KAFKA_RD_POLL_KEEPS_MEMBER() (rd_kafka_version() < 0x020300ff)
 
+/*
+ * Before 2.3 a consumer of the strategy "cooperative-sticky" that is destroyed between joining
+ * and its first assignment aborts the process (librdkafka pull request 4381).
+ */
+#define KAFKA_RD_FRAGILE_STICKY() (rd_kafka_version() < 0x020300ff)
+
 #endif							/* KAFKA_RDKAFKA_API_H */

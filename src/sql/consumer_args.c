@@ -23,6 +23,9 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+/* As of topics. */
+#define MAX_INSTANCE_ID 249
+
 const struct config_enum_entry kafka_offset_stores[] = {
 	{"kafka", KAFKA_STORE_KAFKA, false},
 	{"postgres", KAFKA_STORE_POSTGRES, false},
@@ -117,6 +120,24 @@ word_place(const KafkaProperty *property)
 	return psprintf("option \"%s\"", property->name);
 }
 
+/* Brokers close the connection on other names, again and again, and do not say why. */
+static char *
+instance_id(const KafkaProperty *property)
+{
+	size_t		length = strspn(property->value, "abcdefghijklmnopqrstuvwxyz"
+								"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+
+	if (length == 0 || length > MAX_INSTANCE_ID || property->value[length] != '\0' ||
+		strcmp(property->value, ".") == 0 || strcmp(property->value, "..") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value for option \"%s\": \"%s\"", property->name,
+						property->value),
+				 errhint("It has letters, digits, \".\", \"_\" and \"-\", %d at most.",
+						 MAX_INSTANCE_ID)));
+	return property->value;
+}
+
 /* The extension's own; some are arguments of kafka.subscribe, and options of kafka.assign. */
 static bool
 take_own(const KafkaProperty *property, KafkaOptions *opts, KafkaConsumerSpec *spec)
@@ -127,7 +148,7 @@ take_own(const KafkaProperty *property, KafkaOptions *opts, KafkaConsumerSpec *s
 	else if (is_named(property, "allow_table_writes"))
 		spec->allow_table_writes = boolean(property);
 	else if (is_named(property, "group_instance_id"))
-		opts->group_instance_id = kafka_sql_to_utf8(property->value);
+		opts->group_instance_id = instance_id(property);
 	else if (!spec->chosen)
 		return false;
 	else if (is_named(property, "group_id"))

@@ -263,16 +263,28 @@ kafka_consumers_move(KafkaSessionConsumer *consumer, KafkaPosition *position, in
  * Rolling back
  * ------------------------------------------------------------------------
  */
+
+/*
+ * That the group took a partition away is not undone: what outer levels have read of it is lost
+ * as well, and where it stands only the group knows.
+ */
+static void
+restore_position(KafkaSessionConsumer *consumer, const KafkaSavedPosition *saved)
+{
+	KafkaPosition *position = saved->position;
+	bool		lost = position->lost;
+
+	*position = saved->before;
+	position->lost = lost && position->level > 0;
+	position->partition->position = saved->offset;
+	consumer->must_reload |= lost;
+}
+
 static void
 restore(KafkaSessionConsumer *consumer, int level)
 {
 	while (consumer->nsaved > 0 && consumer->saved[consumer->nsaved - 1].level >= level)
-	{
-		const KafkaSavedPosition *saved = &consumer->saved[--consumer->nsaved];
-
-		*saved->position = saved->before;
-		saved->position->partition->position = saved->offset;
-	}
+		restore_position(consumer, &consumer->saved[--consumer->nsaved]);
 }
 
 void
@@ -284,22 +296,34 @@ kafka_consumers_subabort(int level)
 		restore((KafkaSessionConsumer *) lfirst(lc), level);
 }
 
-/* What the level has saved is its parent's now; an older one of the same position wins. */
+/* What the level has saved is its parent's now, unless that has saved the position itself. */
+static void
+hand_up(KafkaSessionConsumer *consumer, int level)
+{
+	int			first = consumer->nsaved;
+	int			kept;
+
+	while (first > 0 && consumer->saved[first - 1].level >= level)
+		first--;
+	kept = first;
+	for (int i = first; i < consumer->nsaved; i++)
+	{
+		KafkaSavedPosition *saved = &consumer->saved[i];
+
+		saved->position->level = saved->level = level - 1;
+		if (saved->before.level != level - 1)
+			consumer->saved[kept++] = *saved;
+	}
+	consumer->nsaved = kept;
+}
+
 void
 kafka_consumers_subcommit(int level)
 {
 	ListCell   *lc;
 
 	foreach(lc, consumers)
-	{
-		KafkaSessionConsumer *consumer = (KafkaSessionConsumer *) lfirst(lc);
-
-		for (int i = consumer->nsaved - 1; i >= 0 && consumer->saved[i].level >= level; i--)
-		{
-			consumer->saved[i].level = level - 1;
-			consumer->saved[i].position->level = level - 1;
-		}
-	}
+		hand_up((KafkaSessionConsumer *) lfirst(lc), level);
 }
 
 /* ------------------------------------------------------------------------
