@@ -45,6 +45,12 @@ SELECT kafka.subscribe(ARRAY['consumer_patterned', '^consumer_patterns_x$'], 'co
   options => '{"topic.metadata.refresh.interval.ms": 500}');
 SELECT take(1);
 SELECT topic, partition, "position" FROM kafka.assignment() ORDER BY topic;
+SELECT kafka.subscribe('^consumer_patterns_x$', 'consumer_patterns_x', start => 'earliest',
+  options => '{"topic.metadata.refresh.interval.ms": 500}');
+SELECT count(*) FROM kafka.poll(timeout => '1s');
+SELECT created FROM kafka.create_topic('consumer_patterns_x', 1);
+SELECT send('consumer_patterns_x', 'eight');
+SELECT take(1);
 SELECT kafka.close_consumer();
 DROP FUNCTION send, take;
-SELECT count(*) FROM kafka.delete_topic(ARRAY['consumer_patterns_a', 'consumer_patterns_b', 'consumer_patterns_c', 'consumer_patterns_d', 'consumer_patterned']) WHERE deleted;
+SELECT count(*) FROM kafka.delete_topic(ARRAY['consumer_patterns_a', 'consumer_patterns_b', 'consumer_patterns_c', 'consumer_patterns_d', 'consumer_patterns_x', 'consumer_patterned']) WHERE deleted;

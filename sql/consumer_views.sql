@@ -51,21 +51,6 @@ BEGIN
   END LOOP;
 END $$;
 SELECT state FROM kafka.consumers WHERE consumer = 'four';
--- the group has gone on without it: the poll says so, the next one joins again
-DO $$
-BEGIN
-  FOR i IN 1 .. 100 LOOP
-    BEGIN
-      PERFORM kafka.poll(1, '100ms', 'four');
-    EXCEPTION WHEN fdw_unable_to_create_execution THEN
-      RAISE NOTICE '%', sqlerrm;
-      EXIT;
-    END;
-    PERFORM pg_sleep(6.5);
-  END LOOP;
-END $$;
-SELECT take(1, 'four');
-SELECT state, rebalances FROM kafka.consumers WHERE consumer = 'four';
 SELECT kafka.unsubscribe('two');
 SELECT consumer, state FROM kafka.consumers ORDER BY consumer;
 -- who may look
