@@ -53,6 +53,16 @@ RELEASE a;
 SELECT at();
 ROLLBACK;
 SELECT at(), stored();
+-- what was released stays when the next savepoint is rolled back
+BEGIN;
+SAVEPOINT a;
+SELECT take(2);
+RELEASE a;
+SAVEPOINT b;
+SELECT take(1);
+ROLLBACK TO b;
+SELECT at();
+ROLLBACK;
 -- the first poll is in a savepoint; twice the same
 BEGIN;
 SAVEPOINT a;
