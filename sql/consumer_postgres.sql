@@ -57,6 +57,12 @@ SELECT * FROM kept;
 SELECT take(2, 'second');
 SELECT take(2, 'second');
 SELECT * FROM kept;
+-- taking the partition is enough, no offset has to move
+SELECT count(*) FROM kafka.poll(timeout => '0', consumer => 'default');
+SELECT kafka.assign('consumer_postgres', '{0}', options => '{"group_id": "consumer_postgres", "offsets": "postgres"}', consumer => 'second');
+SELECT "position" FROM kafka.assignment('second');
+SELECT take(1);
+SELECT take(1);
 SELECT kafka.close_consumer('second');
 -- somebody has moved the offset: that is lost, too; then it begins there
 SELECT take(1);
@@ -81,7 +87,9 @@ SELECT next_offset FROM kept;
 -- a transaction that may not write has nowhere to put them
 BEGIN READ ONLY;
 SELECT take(1);
+\set VERBOSITY terse
 COMMIT;
+\set VERBOSITY default
 \echo :LAST_ERROR_SQLSTATE
 SELECT next_offset FROM kept;
 -- where a trigger at COMMIT polls
