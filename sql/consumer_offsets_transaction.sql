@@ -106,10 +106,10 @@ SELECT at();
 SELECT kafka.commit_offsets(ARRAY[('consumer_offsets_transaction', 0, 5, 'marked')]::kafka.topic_partition[]);
 SELECT at();
 SELECT kafka.close_consumer();
--- a topic without messages: where it begins is stored
+-- a topic without messages: nothing to store
 SELECT kafka.subscribe('consumer_offsets_transaction_out', 'consumer_offsets_transaction_new', offsets => 'transaction');
 SELECT count(*) FROM kafka.poll(timeout => '4s');
-SELECT (SELECT "offset" FROM kafka.position()) = (SELECT "offset" FROM kafka.committed()) AS same;
+SELECT "offset" FROM kafka.committed();
 SELECT kafka.close_consumer();
 -- with kafka.assign, too (no member of the group is checked)
 SELECT kafka.assign('consumer_offsets_transaction', options => '{"group_id": "consumer_offsets_transaction", "offsets": "transaction"}');

@@ -47,25 +47,31 @@ END $$;
 SELECT attname, atttypid::regtype FROM pg_attribute WHERE attrelid = 'polled_text'::regclass AND attnum > 0 ORDER BY attnum;
 SELECT partition, "offset", key, value, headers FROM polled_text ORDER BY partition, "offset";
 
+-- not to be fetched by halves
+CREATE FUNCTION send(a int, b int) RETURNS int LANGUAGE sql AS $$
+  SELECT kafka.pause();
+  SELECT count(kafka.produce('consumer_poll', i::text, partition => 0, delivery => 'immediate')) FROM generate_series(a, b) AS i;
+  SELECT kafka.resume();
+$$;
 -- no more than max_messages; the next poll goes on behind them
-SELECT count(kafka.produce('consumer_poll', i::text, partition => 0, delivery => 'immediate')) FROM generate_series(1, 10) AS i;
+SELECT send(1, 10);
 SELECT value FROM kafka.poll_text(3, '10s');
 SELECT value FROM kafka.poll_text(1, '10s');
 SELECT "offset" FROM kafka.position() WHERE partition = 0;
 -- NULL is the default
 SELECT count(*), min(value::int), max(value::int) FROM kafka.poll_text(NULL, '10s');
 -- a LIMIT or WHERE throws away what was polled
-SELECT count(kafka.produce('consumer_poll', i::text, partition => 0, delivery => 'immediate')) FROM generate_series(11, 20) AS i;
+SELECT send(11, 20);
 SELECT value FROM kafka.poll_text(5, '10s') LIMIT 1;
 SELECT value FROM kafka.poll_text(3, '10s') WHERE value = '17';
 SELECT value FROM kafka.poll_text(3, '10s');
 
 -- two polls in one statement go on behind each other
-SELECT count(kafka.produce('consumer_poll', i::text, partition => 0, delivery => 'immediate')) FROM generate_series(21, 24) AS i;
+SELECT send(21, 24);
 SELECT (SELECT array_agg(value ORDER BY "offset") FROM kafka.poll_text(2, '10s')),
        (SELECT array_agg(value ORDER BY "offset") FROM kafka.poll_text(2, '10s'));
 -- in the select list; in a cursor
-SELECT count(kafka.produce('consumer_poll', i::text, partition => 0, delivery => 'immediate')) FROM generate_series(25, 28) AS i;
+SELECT send(25, 28);
 SELECT (m).value FROM (SELECT kafka.poll(2, '10s') AS m) AS s;
 BEGIN;
 DECLARE c CURSOR FOR SELECT value FROM kafka.poll_text(2, '10s');
@@ -74,8 +80,10 @@ FETCH 2 FROM c;
 COMMIT;
 
 -- bytes that are not UTF-8: an error of poll_text with the place; nothing is lost
+SELECT kafka.pause();
 SELECT count(kafka.produce('consumer_poll', v, partition => 1, delivery => 'immediate'))
   FROM (VALUES ('\x6f6b'::bytea), ('\xff'), ('\x616674657200')) AS m(v);
+SELECT kafka.resume();
 SELECT value FROM kafka.poll_text(timeout => '10s');
 \echo :LAST_ERROR_SQLSTATE
 SELECT value FROM kafka.poll_text(1, timeout => '10s');
@@ -100,4 +108,5 @@ SELECT * FROM kafka.poll(consumer => NULL);
 SELECT * FROM kafka.poll(consumer => '');
 SELECT count(*) FROM kafka.poll(timeout => NULL);
 SELECT kafka.close_consumer();
+DROP FUNCTION send;
 SELECT deleted FROM kafka.delete_topic('consumer_poll');

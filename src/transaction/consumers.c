@@ -415,11 +415,7 @@ kafka_consumers_before_commit(void)
 		if (consumer->spec.store == KAFKA_STORE_POSTGRES)
 			store_in_table(consumer);
 		else if (consumer->spec.store == KAFKA_STORE_TRANSACTION)
-		{
 			check_lost(consumer);
-			/* where only a start position is stored nothing has moved yet */
-			kafka_member_note_generation(consumer->member);
-		}
 		if (consumer->spec.store != KAFKA_STORE_TRANSACTION && consumer->noffsets > 0)
 			kafka_member_prepare_commit(consumer->member, consumer->offsets,
 										consumer->noffsets);
