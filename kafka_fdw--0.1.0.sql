@@ -373,6 +373,26 @@ COMMENT ON FUNCTION get_consumers() IS 'the consumers of this session';
 CREATE VIEW consumers AS SELECT * FROM get_consumers();
 COMMENT ON VIEW consumers IS
 'the consumers of this session; each has to poll before its poll_deadline, or its group goes on without it';
+COMMENT ON COLUMN consumers.consumer IS 'its name in this session';
+COMMENT ON COLUMN consumers.server IS 'foreign server';
+COMMENT ON COLUMN consumers.username IS 'user who made it, and alone may use it';
+COMMENT ON COLUMN consumers.group_id IS 'consumer group, or NULL';
+COMMENT ON COLUMN consumers.topics IS 'topics and patterns';
+COMMENT ON COLUMN consumers.offsets IS 'where offsets are stored: kafka, postgres or transaction; NULL: nowhere';
+COMMENT ON COLUMN consumers.auto_commit IS 'COMMIT stores positions; otherwise only what kafka.commit_offsets marks';
+COMMENT ON COLUMN consumers.state IS
+'joining, assigned, rebalancing (the group waits for a poll), overdue (it has not polled in time), unsubscribed';
+COMMENT ON COLUMN consumers.member_id IS 'name that the group has given it, or NULL';
+COMMENT ON COLUMN consumers.protocol IS 'how the group rebalances: eager or cooperative';
+COMMENT ON COLUMN consumers.partitions IS 'number of partitions that it has';
+COMMENT ON COLUMN consumers.pending IS 'this transaction has moved positions';
+COMMENT ON COLUMN consumers.created IS 'when it was made';
+COMMENT ON COLUMN consumers.last_poll IS 'when it polled last, or NULL';
+COMMENT ON COLUMN consumers.poll_deadline IS 'when the group goes on without it unless it polls';
+COMMENT ON COLUMN consumers.messages IS 'messages that polls have returned, also in transactions that were rolled back';
+COMMENT ON COLUMN consumers.rebalances IS 'how often partitions were given to it or taken away';
+COMMENT ON COLUMN consumers.commit_failures IS 'commits of offsets to the group that failed, or were not answered in time';
+COMMENT ON COLUMN consumers.assigned_by_hand IS 'made by kafka.assign';
 GRANT SELECT ON consumers TO PUBLIC;
 
 -- ---------------------------------------------------------------------------
@@ -859,4 +879,9 @@ COMMENT ON COLUMN client_stats.after_commit_failures IS
 COMMENT ON COLUMN client_stats.after_commit_messages IS 'messages of those, lost or perhaps lost';
 COMMENT ON COLUMN client_stats.visible_timeouts IS
 'commits after which readers were not seen to see the messages in time (commit_wait visible)';
+COMMENT ON COLUMN client_stats.messages_polled IS
+'messages that kafka.poll and kafka.poll_text have returned';
+COMMENT ON COLUMN client_stats.offset_commits IS 'commits of consumers'' offsets to their groups';
+COMMENT ON COLUMN client_stats.offset_commit_failures IS
+'those that failed, or were not answered in time: messages may come again';
 GRANT SELECT ON clients, client_stats, client_brokers, client_topics TO PUBLIC;

@@ -600,6 +600,8 @@ handle_error(KafkaMember *member, const rd_kafka_message_t *rkm)
 		return;
 	if (rkm->rkt)
 		place.topic = pstrdup(rd_kafka_topic_name(rkm->rkt));
+	if (place.topic && place.topic[0] == '^')
+		return;					/* a pattern that no topic matches yet */
 	place.has_partition = place.topic && rkm->partition >= 0;
 	kafka_error_throw(member->handle, rkm->err, rd_kafka_message_errstr(rkm), &place);
 }

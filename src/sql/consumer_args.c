@@ -153,6 +153,10 @@ take_own(const KafkaProperty *property, KafkaOptions *opts, KafkaConsumerSpec *s
 		return false;
 	else if (is_named(property, "group_id"))
 	{
+		if (property->value[0] == '\0')
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("option \"%s\" must not be empty", property->name)));
 		opts->group_id = kafka_sql_to_utf8(property->value);
 		if (spec->store == KAFKA_STORE_NONE)
 			spec->store = KAFKA_STORE_KAFKA;

@@ -141,7 +141,8 @@ kafka_consumers_make(const KafkaConsumerSpec *spec, bool *is_new)
 	if (consumer)
 	{
 		check_owner(consumer);
-		*is_new = strcmp(consumer->spec.identity, spec->identity) != 0 ||
+		*is_new = spec->identity[0] == '\0' ||
+			strcmp(consumer->spec.identity, spec->identity) != 0 ||
 			consumer->userid != spec->opts->userid;
 		if (!*is_new)
 			return consumer;
@@ -235,6 +236,11 @@ kafka_consumers_save(KafkaSessionConsumer *consumer, KafkaPosition *position)
 
 	if (position->level == level)
 		return;
+	if (consumer->nsaved == 0 && consumer->spec.store == KAFKA_STORE_TRANSACTION)
+	{
+		kafka_member_forget_generation(consumer->member);
+		kafka_member_note_generation(consumer->member);
+	}
 	if (consumer->nsaved == consumer->max_saved)
 	{
 		int			max = Max(16, consumer->max_saved * 2);

@@ -45,7 +45,7 @@ typedef struct KafkaConsumerSpec
 	bool		auto_commit;
 	bool		allow_table_writes; /* KAFKA_STORE_TRANSACTION beside rows of tables */
 	bool		chosen;			/* kafka.assign */
-	const char *identity;		/* all of it as one text: equal text, equal consumer */
+	const char *identity;		/* all of it as one text: equal text, equal consumer; or "" */
 } KafkaConsumerSpec;
 
 /* What a consumer knows of a partition that it has, or had. */

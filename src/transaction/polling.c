@@ -318,7 +318,10 @@ kafka_poll_settle(KafkaSessionConsumer *consumer)
 	if (kafka_member_is_closed(consumer->member))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("consumer \"%s\" is closed", consumer->spec.name)));
+				 errmsg("consumer \"%s\" has left its group", consumer->spec.name),
+				 errhint("Call kafka.subscribe or kafka.assign again.")));
+	if (consumer->spec.chosen && kafka_member_must_accept(consumer->member))
+		take_assigned(consumer);
 	reload(consumer);
 }
 
