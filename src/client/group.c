@@ -79,7 +79,8 @@ void
 kafka_group_await_coordinator(KafkaHandle *handle, const char *group_id, const char *topic,
 							  int32 partition)
 {
-	KafkaPlace	place = {.doing = "could not reach the coordinator of the consumer group"};
+	KafkaPlace	place = {.doing = "could not reach the coordinator of the consumer group",
+	.group = group_id};
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(handle->rk);
 	rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
 	KafkaWait	wait;

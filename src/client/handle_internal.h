@@ -49,6 +49,8 @@ struct KafkaHandle
 	rd_kafka_resp_err_t error;	/* worst since the last reset */
 	char		error_text[KAFKA_TEXT_SIZE];
 	char		log_text[KAFKA_TEXT_SIZE];
+	char		refused_text[KAFKA_TEXT_SIZE];	/* why a transaction did not take a partition */
+	bool		answered;		/* a broker has, since the handle was made */
 
 	List	   *topics;			/* names that it was introduced to */
 	uint32		topics_generation;	/* in this state of the session's knowledge */
