@@ -13,6 +13,8 @@ use strict;
 use warnings;
 use Carp qw(croak);
 use IO::Socket::INET ();
+use Test::More;
+use Time::HiRes qw(time);
 use KafkaFdwTest;
 
 my %TYPE = (topic => 2, group => 3, cluster => 4, transactional_id => 5);
@@ -76,6 +78,69 @@ sub certificate
 {
 	my ($broker, $name) = @_;
 	return (ssl_key_pem => $broker->tls("$name.key"), ssl_certificate_pem => $broker->tls("$name.pem"));
+}
+
+# --- what a log-in is good for
+
+our @MODES = qw(immediate before_commit after_commit);
+
+# tables(SESSION, SERVER, TOPIC): a foreign table SERVER_MODE on it for each delivery mode.
+sub tables
+{
+	my ($session, $server, $topic) = @_;
+	for my $mode (@MODES)
+	{
+		$session->query_safe("CREATE FOREIGN TABLE ${server}_$mode (id int) SERVER $server
+			OPTIONS (topic '$topic', format 'json', delivery '$mode')");
+	}
+	return;
+}
+
+# Statements of each kind, on what tables() has made.
+sub statements
+{
+	my ($server, $topic) = @_;
+	return ("SELECT count(*) FROM ${server}_immediate", (map { "INSERT INTO ${server}_$_ VALUES (1)" } @MODES),
+		"SELECT kafka.produce('$topic', '{}', delivery => 'immediate', server => '$server')",
+		"SELECT kafka.create_topic('${topic}_new', server => '$server')", "SELECT kafka.list_topics(server => '$server')");
+}
+
+# All of them work, and what is sent can be read.
+sub works
+{
+	my ($session, $server, $topic, $what) = @_;
+	my $count = $session->query_safe("SELECT count(*) FROM ${server}_immediate");
+	for my $statement (statements($server, $topic))
+	{
+		$session->query($statement);
+		is($session->state, '00000', "$what: $statement") or diag $session->error;
+	}
+	is($session->query("SELECT count(*) FROM ${server}_immediate"), $count + @MODES + 1, "$what: what was sent is read");
+	$session->query_safe("SELECT kafka.delete_topic('${topic}_new', server => '$server')");
+	return;
+}
+
+# failing(SESSION, STATEMENT, STATE, TEXT, WHAT): the error has that SQLSTATE, its text matches, it
+# holds no secret, and it comes within 5 s.
+sub failing
+{
+	my ($session, $statement, $state, $text, $what) = @_;
+	my $begun = time;
+	$session->query($statement, 60);
+	my $seconds = time - $begun;
+	is($session->state, $state, "$what: $state from $statement") or diag $session->error;
+	cmp_ok($seconds, '<', 5, sprintf '%s: after %.1f s', $what, $seconds);
+	like($session->error, $text, "$what: the reason is told");
+	unlike($session->error, qr/-secret|wrong-one|BEGIN /, "$what: no secret in it");
+	return;
+}
+
+# None of them works.
+sub refused
+{
+	my ($session, $server, $topic, $state, $text, $what) = @_;
+	failing($session, $_, $state, $text, $what) for statements($server, $topic);
+	return;
 }
 
 # --- ACLs, in Kafka's protocol: librdkafka before 2.6 has none for transactional ids
