@@ -39,6 +39,15 @@ extern void kafka_core_drop(KafkaHandleCore *core);
 /* Destroys it, when nobody holds it any more. */
 extern void kafka_core_destroy(KafkaHandleCore *core);
 
+/* A client has been started for a core; it counts until it is destroyed. */
+extern void kafka_core_count_client(void);
+
+/*
+ * At the process's exit, with its code: if a client's threads are still at work, the process is
+ * going to end without exit()'s clean-up.  True then.
+ */
+extern bool kafka_core_guard_exit(int code);
+
 /* Starts a detached thread that sees no signal; an errno, or 0. */
 extern int	kafka_thread_start(void *(*run) (void *), void *arg);
 

@@ -22,7 +22,7 @@
  * Destruction can't fail but could wait for ever, so a thread of its own does it (core.c), and
  * consumers free their messages before they release a handle.  At exit (before_shmem_exit, when
  * PostgreSQL still works) all handles are destroyed; helper threads that still hold one
- * get half a second, then the process goes without them.
+ * get half a second, then the process goes without them (core.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -318,6 +318,7 @@ destroy_all(int code, Datum arg)
 		destroy_handle(dlist_head_element(KafkaHandle, node, &handles));
 	for (int i = 0; i < EXIT_WAIT_MS / 10 && kafka_jobs_running() > 0; i++)
 		pg_usleep(10 * 1000);
+	(void) kafka_core_guard_exit(code);
 }
 
 void
@@ -611,6 +612,7 @@ start_core(KafkaHandle *handle, rd_kafka_conf_t *conf)
 				 errhint("Credentials are options of the user mapping, the rest of the "
 						 "\"sasl_\" and \"ssl_\" options of the server.") : 0));
 	}
+	kafka_core_count_client();
 	core->refs = 1;
 	core->leaves_group = handle->role == KAFKA_ROLE_MEMBER;
 	core->logs = rd_kafka_queue_new(core->rk);

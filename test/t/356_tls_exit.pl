@@ -16,7 +16,7 @@ my $node = KafkaFdwTest::node($broker->bootstrap, conf => "kafka_fdw.server = 't
 my $control = KafkaFdwTest::session($node);
 KafkaFdwTest::topic($control, 'leave');
 KafkaFdwSecured::allow($broker, 'alice', 'topic leave*' => 'read write', 'transactional_id kafka_fdw.*' => 'write');
-KafkaFdwSecured::server($control, $broker, 'tls', listener => 'PROXIED', mapping => { KafkaFdwSecured::password('alice') });
+KafkaFdwSecured::server($control, $broker, 'tls', listener => 'PROXIED', options => { reconnect_backoff_ms => 1, reconnect_backoff_max_ms => 1 }, mapping => { KafkaFdwSecured::password('alice') });
 KafkaFdwSecured::tables($control, 'tls', 'leave');
 my $postmaster = $control->query_safe("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'");
 
@@ -55,7 +55,7 @@ end_all('terminate', 'at rest', map { live_session() } 1 .. 10);
 my %network = (
 	'black hole' => sub { $proxy->black_hole },
 	'connections end in the handshake' => sub { $proxy->limit(300) },
-	'slow handshakes' => sub { $proxy->bandwidth(1)->latency(20) },
+	'connections end after the handshake' => sub { $proxy->limit(2500) },
 	'resets' => sub { $proxy->reset });
 my @statements = ('SELECT count(*) FROM tls_immediate', 'INSERT INTO tls_before_commit VALUES (1)', 'SELECT * FROM kafka.list_topics()');
 for my $what (sort keys %network)
