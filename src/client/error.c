@@ -202,7 +202,7 @@ error_object(const KafkaHandle *handle, const ErrorRule *rule, const KafkaPlace 
 	switch (rule->err)
 	{
 		case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-			return place->group;
+			return place->group ? place->group : handle ? handle->group_id : NULL;
 		case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
 			return handle ? handle->transactional_id : NULL;
 		default:

@@ -656,6 +656,8 @@ make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
 	handle->identity = MemoryContextStrdup(context, identity);
 	if (transactional_id)
 		handle->transactional_id = MemoryContextStrdup(context, transactional_id);
+	if (opts->group_id && role == KAFKA_ROLE_MEMBER)
+		handle->group_id = MemoryContextStrdup(context, opts->group_id);
 	conf = make_conf(settings, transactional_id, role);
 	require_descriptors(conf);
 	handle->descriptors = DESCRIPTORS_PER_HANDLE;

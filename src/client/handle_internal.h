@@ -39,6 +39,7 @@ struct KafkaHandle
 	TimestampTz started;
 	char	   *identity;		/* all properties as one text: equal text, equal handle */
 	char	   *transactional_id;	/* or NULL */
+	char	   *group_id;		/* of a group's member, or NULL */
 	bool		in_use;
 	bool		stale;			/* options have changed since */
 	int			descriptors;	/* reserved with PostgreSQL */

@@ -674,7 +674,7 @@ make_offsets_call(rd_kafka_consumer_group_metadata_t *group, const KafkaGroupOff
 
 static void
 send_offsets(KafkaProducer *producer, rd_kafka_consumer_group_metadata_t *group,
-			 const KafkaGroupOffset *offsets, int n)
+			 const char *group_id, const KafkaGroupOffset *offsets, int n)
 {
 	KafkaPlace	place = {.doing = "could not send offsets to the Kafka transaction",
 	.group = group_id};
@@ -702,7 +702,7 @@ kafka_transaction_send_offsets(KafkaProducer *producer, const char *group_id,
 {
 	kafka_group_await_coordinator(producer->handle, group_id, offsets[0].topic,
 								  offsets[0].partition);
-	send_offsets(producer, rd_kafka_consumer_group_metadata_new(group_id), offsets, n);
+	send_offsets(producer, rd_kafka_consumer_group_metadata_new(group_id), group_id, offsets, n);
 }
 
 void
@@ -721,7 +721,7 @@ kafka_transaction_send_offsets_as(KafkaProducer *producer,
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	send_offsets(producer, group, offsets, n);
+	send_offsets(producer, group, group_id, offsets, n);
 }
 
 KafkaTransactionHealth
