@@ -22,12 +22,18 @@
  * comes until it has none.  Static members would leave their groups by that; of theirs only
  * what is there is accepted.
  *
+ * Exit.  Within exit() OpenSSL clears away what it has, and a thread of librdkafka's that is in
+ * the midst of TLS crashes then: at an unlucky moment, but a crash of one backend restarts them
+ * all.  So a process that cannot wait for its clients any longer leaves by _exit(), after all
+ * that PostgreSQL does at its end, in the first of exit()'s handlers.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "client/collector.h"
 #include "client/core.h"
@@ -96,6 +102,42 @@ let_go(Destruction *destruction)
 	pthread_cond_destroy(&destruction->over);
 	pthread_mutex_destroy(&destruction->mutex);
 	free(destruction);
+}
+
+static pthread_mutex_t clients_mutex = PTHREAD_MUTEX_INITIALIZER;
+static int	clients;
+static int	exit_code;
+
+static int
+count_clients(int change)
+{
+	int			count;
+
+	pthread_mutex_lock(&clients_mutex);
+	count = clients += change;
+	pthread_mutex_unlock(&clients_mutex);
+	return count;
+}
+
+void
+kafka_core_count_client(void)
+{
+	(void) count_clients(1);
+}
+
+static void
+leave_at_once(void)
+{
+	_exit(exit_code);
+}
+
+bool
+kafka_core_guard_exit(int code)
+{
+	if (count_clients(0) == 0)
+		return false;
+	exit_code = code;
+	return atexit(leave_at_once) == 0;
 }
 
 void
@@ -181,9 +223,11 @@ destroy_client(const Client *client)
 		empty_consumer(client->rk);
 	else if (client->subscribed)
 		end_subscription(client->rk);
-	if (ready)
-		rd_kafka_destroy_flags(client->rk, client->leaves_group ? 0 :
-							   RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	if (!ready)
+		return;					/* it counts: the process will not wait for it */
+	rd_kafka_destroy_flags(client->rk, client->leaves_group ? 0 :
+						   RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	(void) count_clients(-1);
 }
 
 static void *

@@ -46,6 +46,15 @@ extern void kafka_core_destroy(KafkaHandleCore *core);
 extern void kafka_core_accept_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
 										const rd_kafka_topic_partition_list_t *partitions);
 
+/* A client has been started for a core; it counts until it is destroyed. */
+extern void kafka_core_count_client(void);
+
+/*
+ * At the process's exit, with its code: if a client's threads are still at work, the process is
+ * going to end without exit()'s clean-up.  True then.
+ */
+extern bool kafka_core_guard_exit(int code);
+
 /* Starts a detached thread that sees no signal; an errno, or 0. */
 extern int	kafka_thread_start(void *(*run) (void *), void *arg);
 

@@ -10,13 +10,15 @@
 #include "postgres.h"
 
 #include "client/error.h"
+#include "client/login.h"
 #include "ground/compat.h"
 
 typedef struct ErrorRule
 {
 	rd_kafka_resp_err_t err;
 	int			sqlstate;
-	const char *message;		/* with one %s for the topic, or NULL: place->doing */
+	const char *message;		/* with one %s for topic, group or transactional id, or NULL:
+								 * place->doing */
 	const char *hint;
 } ErrorRule;
 
@@ -53,10 +55,10 @@ static const ErrorRule error_rules[] = {
 	{RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, ERRCODE_INSUFFICIENT_PRIVILEGE,
 	"the Kafka cluster denies this operation", NULL},
 	{RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, ERRCODE_INSUFFICIENT_PRIVILEGE,
-		"the Kafka cluster denies the transactional id",
-	"The principal needs Write and Describe on transactional ids with prefix \"kafka_fdw.\"."},
+		"the Kafka cluster denies the transactional id \"%s\"",
+	"The principal needs Write on it; those of the extension itself begin with \"kafka_fdw.\"."},
 	{RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, ERRCODE_INSUFFICIENT_PRIVILEGE,
-	"the Kafka cluster denies access to the consumer group", NULL},
+	"the Kafka cluster denies access to consumer group \"%s\"", NULL},
 	{RD_KAFKA_RESP_ERR__AUTHENTICATION, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
 		"authentication with the Kafka cluster failed",
 	"Check the user mapping and the server's \"security_protocol\" and \"sasl_mechanisms\"."},
@@ -140,6 +142,31 @@ kafka_error_is_fenced(rd_kafka_resp_err_t err)
 }
 
 bool
+kafka_error_is_hangup(const KafkaHandle *handle)
+{
+	return !handle->answered && kafka_handle_is_down(handle) &&
+		kafka_login_is_hangup(handle->error_text);
+}
+
+/* Failed to add partition "TOPIC" [PARTITION] to transaction: REASON */
+rd_kafka_resp_err_t
+kafka_error_of_refusal(const KafkaHandle *handle, char *topic)
+{
+	const char *name = strstr(handle->refused_text, "partition \"");
+	const char *end = name ? strstr(name, "\" [") : NULL;
+	const char *reason = end ? strstr(end, "to transaction: ") : NULL;
+
+	if (reason == NULL)
+		return RD_KAFKA_RESP_ERR_NO_ERROR;
+	name += strlen("partition \"");
+	strlcpy(topic, name, Min(end - name + 1, KAFKA_TOPIC_SIZE));
+	for (int i = 0; i < (int) lengthof(error_rules); i++)
+		if (strstr(reason, rd_kafka_err2str(error_rules[i].err)))
+			return error_rules[i].err;
+	return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+bool
 kafka_error_is_unknown(rd_kafka_resp_err_t err)
 {
 	return err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
@@ -168,18 +195,53 @@ error_detail(KafkaHandle *handle, rd_kafka_resp_err_t err, const char *text,
 	return buf.data;
 }
 
-/* The rule's text, with the topic where it asks for one, else what was being done. */
+/* What fills the rule's text; NULL if that is not known. */
+static const char *
+error_object(const KafkaHandle *handle, const ErrorRule *rule, const KafkaPlace *place)
+{
+	switch (rule->err)
+	{
+		case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+			return place->group ? place->group : handle ? handle->group_id : NULL;
+		case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+			return handle ? handle->transactional_id : NULL;
+		default:
+			return place->topic;
+	}
+}
+
+/* The rule's text, with the object where it asks for one, else what was being done. */
 static char *
-error_message(const ErrorRule *rule, const KafkaPlace *place)
+error_message(const KafkaHandle *handle, const ErrorRule *rule, const KafkaPlace *place)
 {
 	const char *slot = rule && rule->message ? strstr(rule->message, "%s") : NULL;
+	const char *object = slot ? error_object(handle, rule, place) : NULL;
 
-	if (rule == NULL || rule->message == NULL || (slot && place->topic == NULL))
+	if (rule == NULL || rule->message == NULL || (slot && object == NULL))
 		return pstrdup(place->doing ? place->doing : "request to the Kafka cluster failed");
 	if (slot == NULL)
 		return pstrdup(rule->message);
-	return psprintf("%.*s%s%s", (int) (slot - rule->message), rule->message,
-					place->topic, slot + 2);
+	return psprintf("%.*s%s%s", (int) (slot - rule->message), rule->message, object, slot + 2);
+}
+
+static const char *
+error_hint(const KafkaHandle *handle, const ErrorRule *rule, const char *text)
+{
+	if (rule == NULL)
+		return NULL;
+	if (rule->sqlstate == ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION && handle &&
+		kafka_error_is_hangup(handle))
+		return "The brokers hang up before they have answered: check \"security_protocol\" of "
+			"the server, and that the brokers run.";
+	if (rule->sqlstate == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION && text &&
+		strstr(text, "SCRAM") && KAFKA_RD_SCRAM_NONCE_TWICE())
+		return "Check the user mapping. With librdkafka before 2.6.1, as here, Kafka 4.0 and later "
+			"refuse every log-in by SCRAM: install a newer librdkafka, or use another mechanism.";
+	if (rule->err == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED && text &&
+		strstr(text, "idempotence"))
+		return "To send, the principal needs Write on the topic and, before Kafka 2.8, "
+			"IdempotentWrite on the cluster.";
+	return rule->hint;
 }
 
 void
@@ -187,10 +249,11 @@ kafka_error_throw(KafkaHandle *handle, rd_kafka_resp_err_t err, const char *text
 				  const KafkaPlace *place)
 {
 	const ErrorRule *rule = find_rule(err);
+	const char *hint = error_hint(handle, rule, text);
 
 	ereport(ERROR,
 			(errcode(kafka_error_sqlstate(err)),
-			 errmsg_internal("%s", error_message(rule, place)),
+			 errmsg_internal("%s", error_message(handle, rule, place)),
 			 errdetail_internal("%s", error_detail(handle, err, text, place)),
-			 rule && rule->hint ? errhint("%s", rule->hint) : 0));
+			 hint ? errhint("%s", hint) : 0));
 }

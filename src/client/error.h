@@ -24,6 +24,7 @@ typedef struct KafkaPlace
 	const char *topic;
 	int32		partition;		/* shown if has_partition */
 	bool		has_partition;
+	const char *group;			/* consumer group */
 } KafkaPlace;
 
 /* SQLSTATE of an error code. */
@@ -39,6 +40,20 @@ extern KAFKA_NORETURN void kafka_error_throw(KafkaHandle *handle, rd_kafka_resp_
 
 /* True for errors after which the same call may succeed a little later. */
 extern bool kafka_error_is_transient(rd_kafka_resp_err_t err);
+
+/*
+ * True if the brokers accept the handle's connections and hang up before they have ever
+ * answered: it does not speak their listener's protocol, or something that stands before them
+ * finds them down.
+ */
+extern bool kafka_error_is_hangup(const KafkaHandle *handle);
+
+/*
+ * Of a partition that the cluster did not take into a transaction: the reason, and the topic's
+ * name in topic (KAFKA_TOPIC_SIZE).  No error if librdkafka's log does not tell.
+ */
+#define KAFKA_TOPIC_SIZE 256
+extern rd_kafka_resp_err_t kafka_error_of_refusal(const KafkaHandle *handle, char *topic);
 
 /* True if a newer producer has taken the transactional id, or the transaction took too long. */
 extern bool kafka_error_is_fenced(rd_kafka_resp_err_t err);

@@ -15,6 +15,7 @@
 
 #include "client/error.h"
 #include "client/group.h"
+#include "client/request.h"
 #include "client/topic_internal.h"
 #include "client/wait.h"
 #include "ground/compat.h"
@@ -36,7 +37,8 @@ ask(KafkaHandle *handle, const char *group_id, const char *topic, int32 partitio
 
 	rd_kafka_topic_partition_list_add(list, topic, partition);
 	request = rd_kafka_ListConsumerGroupOffsets_new(group_id, list);
-	rd_kafka_AdminOptions_set_request_timeout(options, TRY_MS, text, sizeof(text));
+	rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_COORDINATOR_LIMIT_MS, text,
+											  sizeof(text));
 	handle->stats->counters[KAFKA_COUNT_REQUESTS]++;
 	rd_kafka_ListConsumerGroupOffsets(handle->rk, &request, 1, options, queue);
 	rd_kafka_ListConsumerGroupOffsets_destroy(request);
@@ -62,14 +64,21 @@ answer_error(rd_kafka_event_t *event)
 	return err;
 }
 
+/* The answer to one try, or to an earlier one; none in time is a time-out. */
 static rd_kafka_resp_err_t
 await_answer(rd_kafka_queue_t *queue, KafkaWait *wait)
 {
 	rd_kafka_event_t *event;
 	rd_kafka_resp_err_t err;
+	instr_time	begin;
 
+	INSTR_TIME_SET_CURRENT(begin);
 	while ((event = rd_kafka_queue_poll(queue, KAFKA_SLICE_MS)) == NULL)
+	{
 		kafka_wait_check(wait);
+		if (kafka_elapsed_ms(begin) > TRY_MS)
+			return RD_KAFKA_RESP_ERR__TIMED_OUT;
+	}
 	err = answer_error(event);
 	rd_kafka_event_destroy(event);
 	return err;
@@ -79,8 +88,11 @@ void
 kafka_group_await_coordinator(KafkaHandle *handle, const char *group_id, const char *topic,
 							  int32 partition)
 {
-	KafkaPlace	place = {.doing = "could not reach the coordinator of the consumer group"};
+	KafkaPlace	place = {.doing = "could not reach the coordinator of the consumer group",
+	.group = group_id};
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(handle->rk);
+	volatile int tries = 0;
+	volatile int answers = 0;
 	rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
 	KafkaWait	wait;
 
@@ -91,7 +103,10 @@ kafka_group_await_coordinator(KafkaHandle *handle, const char *group_id, const c
 		for (;;)
 		{
 			ask(handle, group_id, topic, partition, queue);
+			tries++;
 			err = await_answer(queue, &wait);
+			if (err != RD_KAFKA_RESP_ERR__TIMED_OUT)
+				answers++;
 			if (!kafka_error_is_transient(err))
 				break;
 			kafka_topic_pause(&wait);
@@ -100,6 +115,8 @@ kafka_group_await_coordinator(KafkaHandle *handle, const char *group_id, const c
 	PG_FINALLY();
 	{
 		rd_kafka_queue_destroy(queue);
+		if (answers < tries)
+			handle->stale = true;	/* request.h says why */
 	}
 	PG_END_TRY();
 	if (err)

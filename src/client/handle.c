@@ -22,7 +22,7 @@
  * Destruction can't fail but could wait for ever, so a thread of its own does it (core.c), and
  * consumers free their messages before they release a handle.  At exit (before_shmem_exit, when
  * PostgreSQL still works) all handles are destroyed; helper threads that still hold one
- * get half a second, then the process goes without them.
+ * get half a second, then the process goes without them (core.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -34,6 +34,8 @@
 #include "client/collector.h"
 #include "client/error.h"
 #include "client/handle_internal.h"
+#include "client/login.h"
+#include "client/token.h"
 #include "client/topic.h"
 #include "client/wait.h"
 #include "ground/compat.h"
@@ -51,6 +53,7 @@
 #define EXIT_WAIT_MS 500
 /* Descriptors that a handle needs for itself: wake-up pipes, one connection, a spare. */
 #define DESCRIPTORS_PER_HANDLE 8
+#define UNSECURED_TOKENS "enable.sasl.oauthbearer.unsecure.jwt"
 
 static dlist_head handles = DLIST_STATIC_INIT(handles);
 static pid_t handles_pid;		/* the process that owns the list */
@@ -111,7 +114,7 @@ note_error(KafkaHandle *handle, rd_kafka_resp_err_t err, const char *reason)
 	/* "1/1 brokers are down" comes last and says least */
 	if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || handle->error_text[0] == '\0')
 		strlcpy(handle->error_text, reason, sizeof(handle->error_text));
-	handle->error = err;
+	handle->error = kafka_login_judge(err, reason);
 }
 
 static void
@@ -195,20 +198,24 @@ log_broker_message(KafkaHandle *handle, int level, const char *facility, const c
 	pfree(message);
 }
 
-/* A failed log-in shows up in the log only, where metadata or administration is asked for. */
+/*
+ * A failed log-in, and why a transaction did not take a partition, can be in the log only.  Of
+ * several partitions the one that was refused comes first or says more.
+ */
 static void
 judge_log(KafkaHandle *handle, const char *facility, const char *text)
 {
-	if (strcmp(facility, "SASLAUTHFAIL") == 0 || strstr(text, "SASL authentication error"))
+	rd_kafka_resp_err_t err = kafka_login_judge(RD_KAFKA_RESP_ERR_NO_ERROR, text);
+
+	if (err && !kafka_handle_is_rejected(handle))
 	{
-		handle->error = RD_KAFKA_RESP_ERR__AUTHENTICATION;
+		handle->error = err;
 		strlcpy(handle->error_text, text, sizeof(handle->error_text));
 	}
-	else if (strstr(text, "SSL handshake failed"))
-	{
-		handle->error = RD_KAFKA_RESP_ERR__SSL;
-		strlcpy(handle->error_text, text, sizeof(handle->error_text));
-	}
+	if (strcmp(facility, "ADDPARTS") == 0 && strstr(text, "Failed to add partition") &&
+		(handle->refused_text[0] == '\0' ||
+		 strstr(handle->refused_text, rd_kafka_err2str(RD_KAFKA_RESP_ERR_OPERATION_NOT_ATTEMPTED))))
+		strlcpy(handle->refused_text, text, sizeof(handle->refused_text));
 }
 
 void
@@ -231,6 +238,7 @@ kafka_handle_serve(KafkaHandle *handle)
 		if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_LOG &&
 			rd_kafka_event_log(event, &facility, &text, &level) == 0)
 		{
+			text = kafka_login_text(text);
 			strlcpy(handle->log_text, text, sizeof(handle->log_text));
 			judge_log(handle, facility, text);
 			log_broker_message(handle, level, facility, text);
@@ -249,14 +257,19 @@ kafka_handle_succeeded(KafkaHandle *handle)
 	handle->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 	handle->error_text[0] = '\0';
 	handle->log_text[0] = '\0';
+	handle->answered = true;
 }
 
 void
 kafka_handle_forget_errors(KafkaHandle *handle)
 {
+	bool		answered = handle->answered;
+
 	kafka_handle_serve(handle);
-	if (!kafka_handle_is_down(handle))
-		kafka_handle_succeeded(handle);
+	if (kafka_handle_is_down(handle) || kafka_handle_is_rejected(handle))
+		return;
+	kafka_handle_succeeded(handle);
+	handle->answered = answered;
 }
 
 /* ------------------------------------------------------------------------
@@ -305,6 +318,7 @@ destroy_all(int code, Datum arg)
 		destroy_handle(dlist_head_element(KafkaHandle, node, &handles));
 	for (int i = 0; i < EXIT_WAIT_MS / 10 && kafka_jobs_running() > 0; i++)
 		pg_usleep(10 * 1000);
+	(void) kafka_core_guard_exit(code);
 }
 
 void
@@ -430,8 +444,12 @@ find_idle(const char *identity)
 	{
 		KafkaHandle *handle = dlist_container(KafkaHandle, node, iter.cur);
 
-		if (!handle->in_use && !handle->stale && strcmp(handle->identity, identity) == 0)
+		if (handle->in_use || handle->stale || strcmp(handle->identity, identity) != 0)
+			continue;
+		kafka_handle_serve(handle);
+		if (!kafka_handle_is_rejected(handle))
 			return handle;
+		handle->stale = true;	/* that was some time ago: a new one asks again */
 	}
 	return NULL;
 }
@@ -483,17 +501,49 @@ require_descriptors(rd_kafka_conf_t *conf)
 			 errhint("Raise \"max_files_per_process\", or use fewer servers at once.")));
 }
 
+/* Raises where there is nothing to make a token of: librdkafka would wait for one for ever. */
+static bool
+wants_unsecured_tokens(List *settings)
+{
+	const char *mechanism = kafka_property_get(settings, "sasl.mechanisms");
+	const char *protocol = kafka_property_get(settings, "security.protocol");
+	const char *method = kafka_property_get(settings, "sasl.oauthbearer.method");
+	const char *unsecured = kafka_property_get(settings, UNSECURED_TOKENS);
+	bool		yes = false;
+
+	if (mechanism == NULL)
+		mechanism = kafka_property_get(settings, "sasl.mechanism");
+	if (mechanism == NULL || pg_strcasecmp(mechanism, "OAUTHBEARER") != 0 || protocol == NULL ||
+		pg_strncasecmp(protocol, "sasl", 4) != 0)
+		return false;
+	if (unsecured)
+		(void) parse_bool(unsecured, &yes);
+	if (!yes && (method == NULL || pg_strcasecmp(method, "oidc") != 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("OAUTHBEARER needs a source of tokens"),
+				 errhint("Set \"sasl_oauthbearer_method\" to \"oidc\" on the server or, for "
+						 "unsecured tokens, \"enable_sasl_oauthbearer_unsecure_jwt\" to \"true\".")));
+	return yes;
+}
+
 static rd_kafka_conf_t *
 make_conf(List *settings, const char *transactional_id, KafkaRole role)
 {
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	rd_kafka_conf_t *conf;
+	bool		unsecured = wants_unsecured_tokens(settings);
 	ListCell   *lc;
 	char		text[KAFKA_TEXT_SIZE];
 
+	conf = rd_kafka_conf_new();
+	if (unsecured)
+		rd_kafka_conf_set_oauthbearer_token_refresh_cb(conf, kafka_token_refresh);
 	foreach(lc, settings)
 	{
 		KafkaSetting *setting = (KafkaSetting *) lfirst(lc);
 
+		if (unsecured && strcmp(setting->name, UNSECURED_TOKENS) == 0)
+			continue;			/* librdkafka takes it or the callback */
 		if (rd_kafka_conf_set(conf, setting->name, setting->value, text, sizeof(text)) ==
 			RD_KAFKA_CONF_OK)
 			continue;
@@ -557,8 +607,12 @@ start_core(KafkaHandle *handle, rd_kafka_conf_t *conf)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("could not start a Kafka client with these options"),
-				 errdetail("librdkafka says: %s", text)));
+				 errdetail("librdkafka says: %s", text),
+				 strstr(text, "sasl.") || strstr(text, "ssl.") ?
+				 errhint("Credentials are options of the user mapping, the rest of the "
+						 "\"sasl_\" and \"ssl_\" options of the server.") : 0));
 	}
+	kafka_core_count_client();
 	core->refs = 1;
 	core->leaves_group = handle->role == KAFKA_ROLE_MEMBER;
 	core->logs = rd_kafka_queue_new(core->rk);
@@ -602,6 +656,8 @@ make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
 	handle->identity = MemoryContextStrdup(context, identity);
 	if (transactional_id)
 		handle->transactional_id = MemoryContextStrdup(context, transactional_id);
+	if (opts->group_id && role == KAFKA_ROLE_MEMBER)
+		handle->group_id = MemoryContextStrdup(context, opts->group_id);
 	conf = make_conf(settings, transactional_id, role);
 	require_descriptors(conf);
 	handle->descriptors = DESCRIPTORS_PER_HANDLE;

@@ -39,6 +39,7 @@ struct KafkaHandle
 	TimestampTz started;
 	char	   *identity;		/* all properties as one text: equal text, equal handle */
 	char	   *transactional_id;	/* or NULL */
+	char	   *group_id;		/* of a group's member, or NULL */
 	bool		in_use;
 	bool		stale;			/* options have changed since */
 	int			descriptors;	/* reserved with PostgreSQL */
@@ -49,6 +50,8 @@ struct KafkaHandle
 	rd_kafka_resp_err_t error;	/* worst since the last reset */
 	char		error_text[KAFKA_TEXT_SIZE];
 	char		log_text[KAFKA_TEXT_SIZE];
+	char		refused_text[KAFKA_TEXT_SIZE];	/* why a transaction did not take a partition */
+	bool		answered;		/* a broker has, since the handle was made */
 
 	List	   *topics;			/* names that it was introduced to */
 	uint32		topics_generation;	/* in this state of the session's knowledge */

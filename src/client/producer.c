@@ -312,6 +312,26 @@ check_topics(KafkaProducer *producer)
 		(void) kafka_topic_partitions(producer->opts, target->topic, false, false);
 }
 
+/*
+ * A transaction that does not get all of its partitions drops its messages, those for other
+ * topics too; the reason is in the log.
+ */
+static rd_kafka_resp_err_t
+explain_purge(KafkaProducer *producer, char *topic, KafkaPlace *place, char *text)
+{
+	rd_kafka_resp_err_t err;
+
+	kafka_handle_serve(producer->handle);
+	err = kafka_error_of_refusal(producer->handle, topic);
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return producer->failed;
+	producer->failed = err;
+	place->topic = topic;
+	place->has_partition = false;
+	strlcpy(text, producer->handle->refused_text, KAFKA_TEXT_SIZE);
+	return err;
+}
+
 void
 kafka_producer_throw_failed(KafkaProducer *producer)
 {
@@ -321,12 +341,15 @@ kafka_producer_throw_failed(KafkaProducer *producer)
 	.has_partition = producer->failed_partition >= 0};
 	rd_kafka_resp_err_t err = producer->failed;
 	char		text[KAFKA_TEXT_SIZE];
+	char		topic[KAFKA_TOPIC_SIZE];
 
 	/* a fatal error explains messages that were purged because of it */
 	if (rd_kafka_fatal_error(producer->handle->rk, text, sizeof(text)))
 		err = rd_kafka_fatal_error(producer->handle->rk, text, sizeof(text));
 	else
 		strlcpy(text, producer->failed_text, sizeof(text));
+	if (err == RD_KAFKA_RESP_ERR__PURGE_QUEUE)
+		err = explain_purge(producer, topic, &place, text);
 	/* a broker that holds none of the topic's partitions any more is "destroyed" */
 	if (kafka_error_is_unknown(err) || err == RD_KAFKA_RESP_ERR__DESTROY)
 		check_topics(producer);
@@ -344,7 +367,7 @@ send_after_refresh(KafkaProducer *producer, const KafkaMessage *msg, int32 parti
 				   KafkaDelivery *delivery)
 {
 	KafkaTarget *target = delivery->target;
-	KafkaPlace	place = {"could not send a message to Kafka", target->topic, partition, true};
+	KafkaPlace	place = {"could not send a message to Kafka", target->topic, partition, true, NULL};
 	rd_kafka_resp_err_t err;
 	KafkaWait	wait;
 
@@ -366,7 +389,7 @@ send_when_room(KafkaProducer *producer, const KafkaMessage *msg, int32 partition
 			   KafkaDelivery *delivery)
 {
 	KafkaPlace	place = {"could not send a message to Kafka", delivery->target->topic, partition,
-	partition != KAFKA_PARTITION_ANY};
+	partition != KAFKA_PARTITION_ANY, NULL};
 	rd_kafka_resp_err_t err;
 	KafkaWait	wait;
 
@@ -386,8 +409,9 @@ throw_unsent(KafkaProducer *producer, const KafkaMessage *msg, const KafkaTarget
 			 rd_kafka_resp_err_t err)
 {
 	KafkaPlace	place = {"could not send a message to Kafka", target->topic, msg->partition,
-	msg->partition != KAFKA_PARTITION_ANY};
+	msg->partition != KAFKA_PARTITION_ANY, NULL};
 	char		text[KAFKA_TEXT_SIZE] = "";
+	char		topic[KAFKA_TOPIC_SIZE];
 	rd_kafka_resp_err_t fatal;
 
 	kafka_handle_serve(producer->handle);
@@ -395,7 +419,12 @@ throw_unsent(KafkaProducer *producer, const KafkaMessage *msg, const KafkaTarget
 		kafka_producer_throw_failed(producer);
 	fatal = rd_kafka_fatal_error(producer->handle->rk, text, sizeof(text));
 	if (err == RD_KAFKA_RESP_ERR__STATE)
+	{
 		producer->must_abort = true;
+		/* the messages that were dropped for it have no report yet */
+		if (!fatal && explain_purge(producer, topic, &place, text))
+			err = producer->failed;
+	}
 	kafka_error_throw(producer->handle, fatal ? fatal : err, text, &place);
 }
 

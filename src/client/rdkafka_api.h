@@ -17,6 +17,12 @@
 #error "kafka_fdw needs librdkafka 2.0.2 or later"
 #endif
 
+/*
+ * Before 2.6.1 the client's nonce goes out twice in a log-in by SCRAM, which brokers from 4.0
+ * on refuse.  Asked at run time, because the library may be newer than the header.
+ */
+#define KAFKA_RD_SCRAM_NONCE_TWICE() (rd_kafka_version() < 0x020601ff)
+
 /* Leader epochs of messages came with 2.1. */
 #if RD_KAFKA_VERSION >= 0x020100ff
 #define KAFKA_RD_LEADER_EPOCH(rkm) rd_kafka_message_leader_epoch(rkm)

@@ -17,6 +17,16 @@
 /* librdkafka has the time limit; its answer gets this much more. */
 #define REPLY_GRACE_MS 500
 
+static bool
+goes_to_coordinator(rd_kafka_admin_op_t op)
+{
+	return op == RD_KAFKA_ADMIN_OP_DELETEGROUPS ||
+		op == RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS ||
+		op == RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS ||
+		op == RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS ||
+		op == RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS;
+}
+
 void
 kafka_request_begin(KafkaRequest *request, const KafkaOptions *opts, rd_kafka_admin_op_t op,
 					const KafkaPlace *place, int timeout_ms)
@@ -27,7 +37,10 @@ kafka_request_begin(KafkaRequest *request, const KafkaOptions *opts, rd_kafka_ad
 	request->place = *place;
 	request->timeout_ms = timeout_ms;
 	request->options = rd_kafka_AdminOptions_new(request->handle->rk, op);
-	rd_kafka_AdminOptions_set_request_timeout(request->options, timeout_ms, text, sizeof(text));
+	request->to_coordinator = goes_to_coordinator(op);
+	rd_kafka_AdminOptions_set_request_timeout(request->options, request->to_coordinator ?
+											  KAFKA_COORDINATOR_LIMIT_MS : timeout_ms,
+											  text, sizeof(text));
 	/* not every request has one */
 	rd_kafka_AdminOptions_set_operation_timeout(request->options, timeout_ms, text, sizeof(text));
 	request->queue = rd_kafka_queue_new(request->handle->rk);
@@ -62,6 +75,7 @@ kafka_request_await(KafkaRequest *request)
 	request->handle->stats->counters[KAFKA_COUNT_REQUESTS]++;
 	kafka_wait_start(&wait, request->handle, &request->place,
 					 request->timeout_ms + REPLY_GRACE_MS, KAFKA_REQUEST_LIMIT);
+	wait.connecting = request->to_coordinator;
 	PG_TRY();
 	{
 		while ((event = rd_kafka_queue_poll(request->queue, KAFKA_SLICE_MS)) == NULL)
@@ -71,6 +85,8 @@ kafka_request_await(KafkaRequest *request)
 	{
 		rd_kafka_AdminOptions_destroy(request->options);
 		rd_kafka_queue_destroy(request->queue);
+		if (event == NULL && request->to_coordinator)
+			request->handle->stale = true;
 	}
 	PG_END_TRY();
 	check_event(request, event);

@@ -19,6 +19,14 @@
 /* What the limit of such a wait is called in its error. */
 #define KAFKA_REQUEST_LIMIT "timeout, by default kafka_fdw.connect_timeout"
 
+/*
+ * What librdkafka is given as time limit of a request to a group's coordinator, in ms, its
+ * longest.  If such a request passes its limit before the coordinator is found, 2.0.2 ends the
+ * process with a failed assertion when it is found after all.  So the limit is the waiter's own,
+ * and a handle on which a request was left alone is not used again.
+ */
+#define KAFKA_COORDINATOR_LIMIT_MS 3600000
+
 typedef struct KafkaRequest
 {
 	KafkaHandle *handle;		/* the session's metadata handle */
@@ -26,6 +34,7 @@ typedef struct KafkaRequest
 	int			timeout_ms;
 	rd_kafka_AdminOptions_t *options;	/* both time limits are set */
 	rd_kafka_queue_t *queue;	/* where the answer comes */
+	bool		to_coordinator; /* of a group */
 } KafkaRequest;
 
 /*

@@ -455,6 +455,7 @@ kafka_transaction_begin(KafkaProducer *producer)
 	if (error)
 		throw_transaction_error(producer, error, &place);
 	producer->transaction = KAFKA_TRANSACTION_OPEN;
+	producer->handle->refused_text[0] = '\0';
 	producer->troubles = kafka_core_troubles(producer->handle->core);
 }
 
@@ -593,6 +594,18 @@ kafka_transaction_commit_quietly(KafkaProducer *producer, int limit_ms, char *wh
  * Abort, offsets, and how the transaction is
  * ------------------------------------------------------------------------
  */
+/*
+ * Of an abort that the broker refuses: the cluster denied the transaction's first partition or
+ * group, so the broker never heard of it.  The handle goes, because a message has failed.
+ */
+static bool
+was_never_open(const KafkaProducer *producer, const rd_kafka_error_t *error)
+{
+	return rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_INVALID_TXN_STATE &&
+		producer->failed != RD_KAFKA_RESP_ERR_NO_ERROR &&
+		kafka_error_sqlstate(producer->failed) == ERRCODE_INSUFFICIENT_PRIVILEGE;
+}
+
 void
 kafka_transaction_abort(KafkaProducer *producer)
 {
@@ -608,7 +621,9 @@ kafka_transaction_abort(KafkaProducer *producer)
 										   kafka_setting_commit_timeout));
 	producer->transaction = KAFKA_TRANSACTION_UNCLEAN;
 	error = await_call(producer, &wait);
-	if (error)
+	if (error && was_never_open(producer, error))
+		rd_kafka_error_destroy(error);
+	else if (error)
 	{
 		producer->failed = RD_KAFKA_RESP_ERR_NO_ERROR;	/* purged, or why it is aborted */
 		throw_transaction_error(producer, error, &place);
@@ -659,9 +674,10 @@ make_offsets_call(rd_kafka_consumer_group_metadata_t *group, const KafkaGroupOff
 
 static void
 send_offsets(KafkaProducer *producer, rd_kafka_consumer_group_metadata_t *group,
-			 const KafkaGroupOffset *offsets, int n)
+			 const char *group_id, const KafkaGroupOffset *offsets, int n)
 {
-	KafkaPlace	place = {.doing = "could not send offsets to the Kafka transaction"};
+	KafkaPlace	place = {.doing = "could not send offsets to the Kafka transaction",
+	.group = group_id};
 	KafkaWait	wait;
 	TransactionJob *self;
 	rd_kafka_error_t *error;
@@ -686,7 +702,7 @@ kafka_transaction_send_offsets(KafkaProducer *producer, const char *group_id,
 {
 	kafka_group_await_coordinator(producer->handle, group_id, offsets[0].topic,
 								  offsets[0].partition);
-	send_offsets(producer, rd_kafka_consumer_group_metadata_new(group_id), offsets, n);
+	send_offsets(producer, rd_kafka_consumer_group_metadata_new(group_id), group_id, offsets, n);
 }
 
 void
@@ -705,7 +721,7 @@ kafka_transaction_send_offsets_as(KafkaProducer *producer,
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	send_offsets(producer, group, offsets, n);
+	send_offsets(producer, group, group_id, offsets, n);
 }
 
 KafkaTransactionHealth

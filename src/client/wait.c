@@ -28,6 +28,9 @@
 #include "storage/latch.h"
 #include "utils/wait_event.h"
 
+/* Brokers that hang up for so long, and have never answered, speak another protocol. */
+#define HANGUP_MS 4000
+
 void
 kafka_wait_start(KafkaWait *wait, KafkaHandle *handle, const KafkaPlace *place, int limit_ms,
 				 const char *setting)
@@ -96,6 +99,8 @@ kafka_wait_check(KafkaWait *wait)
 	}
 	if (kafka_wait_elapsed(wait) > wait->limit_ms)
 		kafka_wait_timeout(wait);
+	if (kafka_wait_elapsed(wait) > HANGUP_MS && kafka_error_is_hangup(wait->handle))
+		kafka_error_throw(wait->handle, RD_KAFKA_RESP_ERR__TRANSPORT, NULL, &wait->place);
 }
 
 void *
