@@ -16,7 +16,7 @@ typedef struct ErrorRule
 {
 	rd_kafka_resp_err_t err;
 	int			sqlstate;
-	const char *message;		/* with one %s for the topic, or NULL: place->doing */
+	const char *message;		/* with one %s for topic or group, or NULL: place->doing */
 	const char *hint;
 } ErrorRule;
 
@@ -56,7 +56,18 @@ static const ErrorRule error_rules[] = {
 		"the Kafka cluster denies the transactional id",
 	"The principal needs Write and Describe on transactional ids with prefix \"kafka_fdw.\"."},
 	{RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, ERRCODE_INSUFFICIENT_PRIVILEGE,
-	"the Kafka cluster denies access to the consumer group", NULL},
+	"the Kafka cluster denies access to consumer group \"%s\"", NULL},
+	{RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND, ERRCODE_UNDEFINED_OBJECT,
+		"consumer group \"%s\" does not exist",
+	"List groups with kafka.list_groups."},
+	{RD_KAFKA_RESP_ERR_NON_EMPTY_GROUP, ERRCODE_OBJECT_IN_USE,
+		"consumer group \"%s\" has active members",
+	"Stop its consumers first: kafka.describe_group shows them."},
+	{RD_KAFKA_RESP_ERR_GROUP_SUBSCRIBED_TO_TOPIC, ERRCODE_OBJECT_IN_USE, NULL,
+	"Stop the group's consumers first: kafka.describe_group shows them."},
+	{RD_KAFKA_RESP_ERR_SECURITY_DISABLED, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+		"the Kafka cluster has no authorizer",
+	"Its brokers need \"authorizer.class.name\" before they can keep ACLs."},
 	{RD_KAFKA_RESP_ERR__AUTHENTICATION, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
 		"authentication with the Kafka cluster failed",
 	"Check the user mapping and the server's \"security_protocol\" and \"sasl_mechanisms\"."},
@@ -168,18 +179,27 @@ error_detail(KafkaHandle *handle, rd_kafka_resp_err_t err, const char *text,
 	return buf.data;
 }
 
-/* The rule's text, with the topic where it asks for one, else what was being done. */
+/* The errors that are about a group, not a topic. */
+static bool
+is_of_group(rd_kafka_resp_err_t err)
+{
+	return err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+		err == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND || err == RD_KAFKA_RESP_ERR_NON_EMPTY_GROUP;
+}
+
+/* The rule's text, with the topic or group where it asks for one, else what was being done. */
 static char *
 error_message(const ErrorRule *rule, const KafkaPlace *place)
 {
 	const char *slot = rule && rule->message ? strstr(rule->message, "%s") : NULL;
+	const char *name = rule && is_of_group(rule->err) ? place->group_id : place->topic;
 
-	if (rule == NULL || rule->message == NULL || (slot && place->topic == NULL))
+	if (rule == NULL || rule->message == NULL || (slot && name == NULL))
 		return pstrdup(place->doing ? place->doing : "request to the Kafka cluster failed");
 	if (slot == NULL)
 		return pstrdup(rule->message);
 	return psprintf("%.*s%s%s", (int) (slot - rule->message), rule->message,
-					place->topic, slot + 2);
+					name, slot + 2);
 }
 
 void

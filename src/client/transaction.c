@@ -37,7 +37,7 @@
 
 #include "access/xlog.h"
 #include "client/error.h"
-#include "client/group.h"
+#include "client/coordinator.h"
 #include "client/producer_internal.h"
 #include "client/topic_internal.h"
 #include "client/transaction.h"
@@ -650,14 +650,14 @@ void
 kafka_transaction_send_offsets(KafkaProducer *producer, const char *group_id,
 							   const KafkaGroupOffset *offsets, int n)
 {
-	KafkaPlace	place = {.doing = "could not send offsets to the Kafka transaction"};
+	KafkaPlace	place = {.doing = "could not send offsets to the Kafka transaction",
+	.group_id = group_id};
 	KafkaWait	wait;
 	TransactionJob *self;
 	rd_kafka_error_t *error;
 
-	kafka_group_await_coordinator(producer->handle, group_id, offsets[0].topic,
-								  offsets[0].partition);
-	/* librdkafka may forget its own limit (group.c) */
+	kafka_coordinator_await(producer->handle, group_id);
+	/* librdkafka may forget its own limit (coordinator.c) */
 	kafka_wait_start(&wait, producer->handle, &place,
 					 kafka_setting_commit_timeout + KAFKA_REPLY_GRACE_MS,
 					 "kafka_fdw.commit_timeout");

@@ -1,0 +1,354 @@
+/*-------------------------------------------------------------------------
+ *
+ * group_offsets.c
+ *	  The offsets of consumer groups: reading, altering, deleting.
+ *
+ * Layer 1.  The offsets of many groups are asked at once.
+ *
+ * They are read through a handle of their own, a consumer that has a group.id and never joins
+ * the group.  When the answer says that the coordinator is elsewhere, librdkafka (2.0 to at
+ * least 2.15) tells the handle's own group so, and where the handle has none that is a
+ * null pointer, in a thread of librdkafka's: the server would go down with it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "client/coordinator.h"
+#include "client/error.h"
+#include "client/group_offsets.h"
+#include "client/request.h"
+#include "client/topic_internal.h"
+#include "ground/compat.h"
+#include "ground/settings.h"
+
+/* ------------------------------------------------------------------------
+ * Reading
+ * ------------------------------------------------------------------------
+ */
+static int
+compare_rows(const void *a, const void *b)
+{
+	const KafkaGroupOffset *left = &((const KafkaCommitted *) a)->at;
+	const KafkaGroupOffset *right = &((const KafkaCommitted *) b)->at;
+	int			order = strcmp(left->topic, right->topic);
+
+	if (order != 0)
+		return order;
+	return (left->partition > right->partition) - (left->partition < right->partition);
+}
+
+static void
+set_row_error(KafkaCommitted *row, rd_kafka_resp_err_t err)
+{
+	row->error = err ? pstrdup(rd_kafka_err2str(err)) : NULL;
+	row->sqlstate = err ? kafka_error_sqlstate(err) : 0;
+}
+
+/* The list's partitions; the first error among them. */
+static rd_kafka_resp_err_t
+take_rows(const rd_kafka_topic_partition_list_t *list, KafkaGroupOffsets *group)
+{
+	rd_kafka_resp_err_t first = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+	group->rows = palloc0(sizeof(KafkaCommitted) * Max(list->cnt, 1));
+	group->nrows = list->cnt;
+	for (int i = 0; i < list->cnt; i++)
+	{
+		const rd_kafka_topic_partition_t *elem = &list->elems[i];
+		KafkaCommitted *row = &group->rows[i];
+
+		row->at.topic = pstrdup(elem->topic);
+		row->at.partition = elem->partition;
+		row->at.offset = elem->offset >= 0 ? elem->offset : KAFKA_UNKNOWN;
+		if (elem->metadata_size > 0)
+			row->at.metadata = pnstrdup(elem->metadata, elem->metadata_size);
+		set_row_error(row, elem->err);
+		first = first ? first : elem->err;
+	}
+	qsort(group->rows, group->nrows, sizeof(KafkaCommitted), compare_rows);
+	return first;
+}
+
+/* The answer for one group; its error, or the first of its partitions. */
+static rd_kafka_resp_err_t
+take_group(rd_kafka_event_t *event, KafkaGroupOffsets *group)
+{
+	rd_kafka_resp_err_t err = kafka_request_error(event);
+	const char *text = rd_kafka_event_error_string(event);
+	size_t		n = 0;
+	const rd_kafka_group_result_t **results = NULL;
+
+	if (!err)
+		results = rd_kafka_ListConsumerGroupOffsets_result_groups(
+			rd_kafka_event_ListConsumerGroupOffsets_result(event), &n);
+	if (n == 1 && rd_kafka_group_result_error(results[0]))
+	{
+		err = rd_kafka_error_code(rd_kafka_group_result_error(results[0]));
+		text = rd_kafka_error_string(rd_kafka_group_result_error(results[0]));
+	}
+	group->rows = NULL;
+	group->nrows = 0;
+	group->error = err ? pstrdup(text) : NULL;
+	group->sqlstate = err ? kafka_error_sqlstate(err) : 0;
+	if (err || n != 1 || rd_kafka_group_result_partitions(results[0]) == NULL)
+		return err;
+	return take_rows(rd_kafka_group_result_partitions(results[0]), group);
+}
+
+/* Which groups are asked in one go, and what has come of it. */
+typedef struct Round
+{
+	KafkaGroupOffsets *groups;	/* of all */
+	bool	   *asked;			/* ask this one again */
+	int			n;
+	bool		stable;			/* not what an open transaction is about to change */
+	rd_kafka_resp_err_t unstable;	/* an answer that says there is such */
+	rd_kafka_resp_err_t elsewhere;	/* one that says that the coordinator has moved */
+} Round;
+
+static void
+send_requests(Round *round, KafkaRequests *requests)
+{
+	for (int i = 0, number = 0; i < round->n; i++)
+	{
+		rd_kafka_AdminOptions_t *options;
+		rd_kafka_ListConsumerGroupOffsets_t *request;
+
+		if (!round->asked[i])
+			continue;
+		options = kafka_requests_options(requests, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS,
+										 number++);
+		if (round->stable)
+			rd_kafka_error_destroy(
+				rd_kafka_AdminOptions_set_require_stable_offsets(options, 1));
+		request = rd_kafka_ListConsumerGroupOffsets_new(round->groups[i].group_id, NULL);
+		rd_kafka_ListConsumerGroupOffsets(requests->handle->rk, &request, 1, options,
+										  requests->queue);
+		rd_kafka_ListConsumerGroupOffsets_destroy(request);
+		rd_kafka_AdminOptions_destroy(options);
+	}
+}
+
+/* Takes the answers, and notes who is to be asked again. */
+static void
+take_answers(Round *round, KafkaRequests *requests)
+{
+	round->unstable = round->elsewhere = RD_KAFKA_RESP_ERR_NO_ERROR;
+	for (int i = 0, number = 0; i < round->n; i++)
+	{
+		rd_kafka_resp_err_t err;
+
+		if (!round->asked[i])
+			continue;
+		err = take_group(requests->events[number++], &round->groups[i]);
+		round->asked[i] = true;
+		if (err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT)
+			round->unstable = err;
+		else if (kafka_coordinator_is_elsewhere(err))
+			round->elsewhere = err;
+		else
+			round->asked[i] = false;
+	}
+	kafka_requests_end(requests);
+}
+
+static void
+ask_round(Round *round, const KafkaOptions *opts, KafkaWait *wait)
+{
+	KafkaRequests requests;
+	int			asked = 0;
+
+	for (int i = 0; i < round->n; i++)
+		asked += round->asked[i] ? 1 : 0;
+	wait->handle = kafka_handle_groups(opts);
+	kafka_requests_begin(&requests, wait->handle, &wait->place, asked);
+	send_requests(round, &requests);
+	kafka_requests_await(&requests);
+	take_answers(round, &requests);
+}
+
+KafkaGroupOffsets *
+kafka_group_offsets(const KafkaOptions *opts, char **group_ids, int n)
+{
+	KafkaPlace	place = {.doing = "could not read the offsets of the consumer group",
+	.group_id = n == 1 ? group_ids[0] : NULL};
+	Round		round = {.groups = palloc0(sizeof(KafkaGroupOffsets) * Max(n, 1)),
+	.asked = palloc(sizeof(bool) * Max(n, 1)), .n = n, .stable = true};
+	KafkaWait	wait;
+
+	for (int i = 0; i < n; i++)
+	{
+		round.groups[i].group_id = group_ids[i];
+		round.asked[i] = true;
+	}
+	if (n == 0)
+		return round.groups;
+	kafka_coordinator_wait_start(&wait, kafka_handle_groups(opts), &place);
+	for (;;)
+	{
+		ask_round(&round, opts, &wait);
+		if (round.elsewhere && kafka_coordinator_again(&wait, round.elsewhere))
+			continue;
+		if (!round.unstable)
+			return round.groups;
+		round.stable = kafka_wait_elapsed(&wait) < KAFKA_UNSTABLE_MS;
+		if (round.stable)
+			kafka_topic_pause(&wait);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Altering and deleting
+ * ------------------------------------------------------------------------
+ */
+static rd_kafka_topic_partition_list_t *
+make_list(const KafkaCommitted *rows, int n, bool offsets)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
+
+	for (int i = 0; i < n; i++)
+	{
+		const KafkaGroupOffset *at = &rows[i].at;
+		rd_kafka_topic_partition_t *elem =
+			rd_kafka_topic_partition_list_add(list, at->topic, at->partition);
+
+		if (!offsets)
+			continue;
+		elem->offset = at->offset;
+		if (at->metadata)
+		{
+			/* librdkafka frees it */
+			elem->metadata = strdup(at->metadata);
+			elem->metadata_size = elem->metadata ? strlen(at->metadata) : 0;
+		}
+	}
+	return list;
+}
+
+/* The one group of an answer: its error, else each partition's in its row. */
+static rd_kafka_resp_err_t
+take_results(const rd_kafka_group_result_t **results, size_t count, KafkaCommitted *rows, int n)
+{
+	const rd_kafka_topic_partition_list_t *list;
+	rd_kafka_resp_err_t first = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+	if (count != 1)
+		return RD_KAFKA_RESP_ERR__FAIL;
+	if (rd_kafka_group_result_error(results[0]))
+		return rd_kafka_error_code(rd_kafka_group_result_error(results[0]));
+	list = rd_kafka_group_result_partitions(results[0]);
+	for (int i = 0; i < n; i++)
+	{
+		const rd_kafka_topic_partition_t *elem = list ?
+			rd_kafka_topic_partition_list_find((rd_kafka_topic_partition_list_t *) list,
+											   rows[i].at.topic, rows[i].at.partition) : NULL;
+		rd_kafka_resp_err_t err = elem ? elem->err : RD_KAFKA_RESP_ERR__FAIL;
+
+		set_row_error(&rows[i], err);
+		/* what a commit from outside of the group gets while it has members */
+		if (err == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID)
+			rows[i].sqlstate = ERRCODE_OBJECT_IN_USE;
+		first = first ? first : err;
+	}
+	/* another try may mend it only if none has been done */
+	return kafka_coordinator_is_elsewhere(first) ? first : RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t
+alter_once(KafkaRequest *request, const char *group_id, KafkaCommitted *rows, int n)
+{
+	rd_kafka_topic_partition_list_t *list = make_list(rows, n, true);
+	rd_kafka_AlterConsumerGroupOffsets_t *alter =
+		rd_kafka_AlterConsumerGroupOffsets_new(group_id, list);
+	rd_kafka_event_t *event;
+	const rd_kafka_group_result_t **results;
+	size_t		count;
+	rd_kafka_resp_err_t err;
+
+	rd_kafka_AlterConsumerGroupOffsets(request->handle->rk, &alter, 1, request->options,
+									   request->queue);
+	rd_kafka_AlterConsumerGroupOffsets_destroy(alter);
+	rd_kafka_topic_partition_list_destroy(list);
+	event = kafka_request_await(request);
+	results = rd_kafka_AlterConsumerGroupOffsets_result_groups(
+		rd_kafka_event_AlterConsumerGroupOffsets_result(event), &count);
+	err = take_results(results, count, rows, n);
+	rd_kafka_event_destroy(event);
+	return err;
+}
+
+static rd_kafka_resp_err_t
+delete_once(KafkaRequest *request, const char *group_id, KafkaCommitted *rows, int n)
+{
+	rd_kafka_topic_partition_list_t *list = make_list(rows, n, false);
+	rd_kafka_DeleteConsumerGroupOffsets_t *deletion =
+		rd_kafka_DeleteConsumerGroupOffsets_new(group_id, list);
+	rd_kafka_event_t *event;
+	const rd_kafka_group_result_t **results;
+	size_t		count;
+	rd_kafka_resp_err_t err;
+
+	rd_kafka_DeleteConsumerGroupOffsets(request->handle->rk, &deletion, 1, request->options,
+										request->queue);
+	rd_kafka_DeleteConsumerGroupOffsets_destroy(deletion);
+	rd_kafka_topic_partition_list_destroy(list);
+	event = kafka_request_await(request);
+	results = rd_kafka_DeleteConsumerGroupOffsets_result_groups(
+		rd_kafka_event_DeleteConsumerGroupOffsets_result(event), &count);
+	err = take_results(results, count, rows, n);
+	rd_kafka_event_destroy(event);
+	return err;
+}
+
+typedef rd_kafka_resp_err_t (*Change) (KafkaRequest *request, const char *group_id,
+									   KafkaCommitted *rows, int n);
+
+/* What a change of a group's offsets is called. */
+typedef struct ChangeKind
+{
+	Change		once;
+	rd_kafka_admin_op_t op;
+	const char *doing;
+} ChangeKind;
+
+static void
+change_offsets(const KafkaOptions *opts, const ChangeKind *kind, const char *group_id,
+			   KafkaCommitted *rows, int n)
+{
+	KafkaPlace	place = {.doing = kind->doing, .group_id = group_id};
+	KafkaWait	wait;
+	rd_kafka_resp_err_t err;
+
+	kafka_coordinator_wait_start(&wait, kafka_handle_admin(opts), &place);
+	do
+	{
+		KafkaRequest request;
+
+		kafka_request_begin(&request, opts, kind->op, &place, kafka_setting_connect_timeout);
+		wait.handle = request.handle;
+		err = kind->once(&request, group_id, rows, n);
+	} while (err && kafka_coordinator_again(&wait, err));
+	if (err)
+		kafka_error_throw(wait.handle, err, NULL, &place);
+}
+
+void
+kafka_group_offsets_alter(const KafkaOptions *opts, const char *group_id, KafkaCommitted *rows,
+						  int n)
+{
+	ChangeKind	kind = {alter_once, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS,
+	"could not alter the offsets of the consumer group"};
+
+	change_offsets(opts, &kind, group_id, rows, n);
+}
+
+void
+kafka_group_offsets_delete(const KafkaOptions *opts, const char *group_id, KafkaCommitted *rows,
+						   int n)
+{
+	ChangeKind	kind = {delete_once, RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS,
+	"could not delete the offsets of the consumer group"};
+
+	change_offsets(opts, &kind, group_id, rows, n);
+}

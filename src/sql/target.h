@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * target.h
+ *	  A place in a partition as users write it: 'earliest', 'latest', a number, a timestamp.
+ *
+ * Layer 3, private to src/sql.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_SQL_TARGET_H
+#define KAFKA_SQL_TARGET_H
+
+#include "postgres.h"
+
+typedef struct KafkaPlaceTarget
+{
+	bool		is_offset;
+	int64		offset;			/* if so */
+	int64		time;			/* else: KAFKA_TIME_EARLIEST, KAFKA_TIME_LATEST, ms since 1970 */
+} KafkaPlaceTarget;
+
+/*
+ * What the text means.  A time between two milliseconds is the later one; one before 1970 is
+ * 1970.  Raises 22007, 22008, 22003 for what is none of these.
+ */
+extern KafkaPlaceTarget kafka_sql_parse_target(char *text);
+
+#endif							/* KAFKA_SQL_TARGET_H */
