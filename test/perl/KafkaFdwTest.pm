@@ -57,16 +57,18 @@ sub wait_until
 sub threads_of { return scalar @{ [ glob "/proc/$_[0]/task/*" ] }; }
 sub descriptors_of { return scalar @{ [ glob "/proc/$_[0]/fd/*" ] }; }
 
-# broker(nodes => 1, set => {PROPERTY => VALUE}, start => 1, proxied => 0): a Kafka of the
-# test's own. With proxied => 1 behind a fault proxy (see KafkaFdwFaults.pm); where there can
-# be none, the whole test is skipped.
+# broker(nodes => 1, set => {PROPERTY => VALUE}, start => 1, proxied => 0, secured => 0): a
+# Kafka of the test's own. With proxied => 1 behind a fault proxy (see KafkaFdwFaults.pm);
+# where there can be none, the whole test is skipped. With secured => 1 it has TLS, SASL and
+# ACLs (see KafkaFdwSecured.pm).
 sub broker
 {
 	my (%args) = @_;
 	_need_proxy() if $args{proxied};
 	my $self = bless { dir => PostgreSQL::Test::Utils::tempdir('kafka') }, 'KafkaFdwTest::Broker';
 	push @stop_at_end, $self;
-	$self->{options} = [ '--nodes', $args{nodes} // 1, $args{proxied} ? '--proxied' : () ];
+	$self->{options} = [ '--nodes', $args{nodes} // 1, $args{proxied} ? '--proxied' : (),
+		$args{secured} ? '--secured' : () ];
 	push @{ $self->{options} }, '--set', "$_=$args{set}{$_}" for sort keys %{ $args{set} // {} };
 	$self->start if $args{start} // 1;
 	return $self;
@@ -296,6 +298,21 @@ sub proxied
 	my ($self) = @_;
 	my ($brokers) = $self->env =~ /KAFKA_PROXIED=(\S+)/;
 	return $brokers;
+}
+
+# Of a secured broker: the addresses of a listener, as SASL_SSL.
+sub listener
+{
+	my ($self, $name) = @_;
+	my ($brokers) = $self->env =~ /KAFKA_$name=(\S+)/ or croak "there is no listener $name";
+	return $brokers;
+}
+
+# The text of a file in its directory of keys and certificates.
+sub tls
+{
+	my ($self, $name) = @_;
+	return PostgreSQL::Test::Utils::slurp_file("$self->{dir}/tls/$name");
 }
 
 # One line a node, as the verb prints them.
