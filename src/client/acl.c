@@ -90,6 +90,16 @@ kafka_acl_words(KafkaAclWord kind, bool filter)
 	return buf.data;
 }
 
+bool
+kafka_acl_matches_all(const KafkaAcl *filter)
+{
+	return filter->principal == NULL && filter->host == NULL && filter->resource_name == NULL &&
+		filter->operation <= RD_KAFKA_ACL_OPERATION_ANY &&
+		filter->resource_type <= RD_KAFKA_RESOURCE_ANY &&
+		filter->pattern_type <= RD_KAFKA_RESOURCE_PATTERN_MATCH &&
+		filter->permission <= RD_KAFKA_ACL_PERMISSION_TYPE_ANY;
+}
+
 static void
 refuse_unsupported(const KafkaAcl *acl)
 {

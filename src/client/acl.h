@@ -48,6 +48,9 @@ extern const char *kafka_acl_word_text(KafkaAclWord kind, int number);
 /* The words there are, as a list for a HINT. */
 extern char *kafka_acl_words(KafkaAclWord kind, bool filter);
 
+/* True if the filter matches every entry there can be. */
+extern bool kafka_acl_matches_all(const KafkaAcl *filter);
+
 /* Raises 22023, 42501, 55000 (no authorizer), 0A000 (needs a newer librdkafka), HV00N, HV00L. */
 extern void kafka_acl_create(const KafkaOptions *opts, const KafkaAcl *acl);
 

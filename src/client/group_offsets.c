@@ -3,7 +3,9 @@
  * group_offsets.c
  *	  The offsets of consumer groups: reading, altering, deleting.
  *
- * Layer 1.  The offsets of many groups are asked at once.
+ * Layer 1.  The offsets of many groups are asked at once, and of each group all of them.  So
+ * an open transaction does not hold the answer back: brokers can be asked for offsets that no
+ * transaction is about to change, but only for partitions that are named.
  *
  * They are read through a handle of their own, a consumer that has a group.id and never joins
  * the group.  When the answer says that the coordinator is elsewhere, librdkafka (2.0 to at
@@ -18,7 +20,6 @@
 #include "client/error.h"
 #include "client/group_offsets.h"
 #include "client/request.h"
-#include "client/topic_internal.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
 
@@ -45,12 +46,9 @@ set_row_error(KafkaCommitted *row, rd_kafka_resp_err_t err)
 	row->sqlstate = err ? kafka_error_sqlstate(err) : 0;
 }
 
-/* The list's partitions; the first error among them. */
-static rd_kafka_resp_err_t
+static void
 take_rows(const rd_kafka_topic_partition_list_t *list, KafkaGroupOffsets *group)
 {
-	rd_kafka_resp_err_t first = RD_KAFKA_RESP_ERR_NO_ERROR;
-
 	group->rows = palloc0(sizeof(KafkaCommitted) * Max(list->cnt, 1));
 	group->nrows = list->cnt;
 	for (int i = 0; i < list->cnt; i++)
@@ -64,13 +62,11 @@ take_rows(const rd_kafka_topic_partition_list_t *list, KafkaGroupOffsets *group)
 		if (elem->metadata_size > 0)
 			row->at.metadata = pnstrdup(elem->metadata, elem->metadata_size);
 		set_row_error(row, elem->err);
-		first = first ? first : elem->err;
 	}
 	qsort(group->rows, group->nrows, sizeof(KafkaCommitted), compare_rows);
-	return first;
 }
 
-/* The answer for one group; its error, or the first of its partitions. */
+/* The answer for one group; its error. */
 static rd_kafka_resp_err_t
 take_group(rd_kafka_event_t *event, KafkaGroupOffsets *group)
 {
@@ -91,24 +87,21 @@ take_group(rd_kafka_event_t *event, KafkaGroupOffsets *group)
 	group->nrows = 0;
 	group->error = err ? pstrdup(text) : NULL;
 	group->sqlstate = err ? kafka_error_sqlstate(err) : 0;
-	if (err || n != 1 || rd_kafka_group_result_partitions(results[0]) == NULL)
-		return err;
-	return take_rows(rd_kafka_group_result_partitions(results[0]), group);
+	if (!err && n == 1 && rd_kafka_group_result_partitions(results[0]))
+		take_rows(rd_kafka_group_result_partitions(results[0]), group);
+	return err;
 }
 
-/* Which groups are asked in one go, and what has come of it. */
+/* Which groups are asked in one go. */
 typedef struct Round
 {
 	KafkaGroupOffsets *groups;	/* of all */
-	bool	   *asked;			/* ask this one again */
+	bool	   *asked;			/* ask this one, or ask it again */
 	int			n;
-	bool		stable;			/* not what an open transaction is about to change */
-	rd_kafka_resp_err_t unstable;	/* an answer that says there is such */
-	rd_kafka_resp_err_t elsewhere;	/* one that says that the coordinator has moved */
 } Round;
 
 static void
-send_requests(Round *round, KafkaRequests *requests)
+send_requests(const Round *round, KafkaRequests *requests)
 {
 	for (int i = 0, number = 0; i < round->n; i++)
 	{
@@ -119,9 +112,6 @@ send_requests(Round *round, KafkaRequests *requests)
 			continue;
 		options = kafka_requests_options(requests, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS,
 										 number++);
-		if (round->stable)
-			rd_kafka_error_destroy(
-				rd_kafka_AdminOptions_set_require_stable_offsets(options, 1));
 		request = rd_kafka_ListConsumerGroupOffsets_new(round->groups[i].group_id, NULL);
 		rd_kafka_ListConsumerGroupOffsets(requests->handle->rk, &request, 1, options,
 										  requests->queue);
@@ -130,11 +120,12 @@ send_requests(Round *round, KafkaRequests *requests)
 	}
 }
 
-/* Takes the answers, and notes who is to be asked again. */
-static void
+/* Takes the answers, and notes who is to be asked again; an error that says so, or none. */
+static rd_kafka_resp_err_t
 take_answers(Round *round, KafkaRequests *requests)
 {
-	round->unstable = round->elsewhere = RD_KAFKA_RESP_ERR_NO_ERROR;
+	rd_kafka_resp_err_t elsewhere = RD_KAFKA_RESP_ERR_NO_ERROR;
+
 	for (int i = 0, number = 0; i < round->n; i++)
 	{
 		rd_kafka_resp_err_t err;
@@ -142,18 +133,15 @@ take_answers(Round *round, KafkaRequests *requests)
 		if (!round->asked[i])
 			continue;
 		err = take_group(requests->events[number++], &round->groups[i]);
-		round->asked[i] = true;
-		if (err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT)
-			round->unstable = err;
-		else if (kafka_coordinator_is_elsewhere(err))
-			round->elsewhere = err;
-		else
-			round->asked[i] = false;
+		round->asked[i] = kafka_coordinator_is_elsewhere(err);
+		if (round->asked[i])
+			elsewhere = err;
 	}
 	kafka_requests_end(requests);
+	return elsewhere;
 }
 
-static void
+static rd_kafka_resp_err_t
 ask_round(Round *round, const KafkaOptions *opts, KafkaWait *wait)
 {
 	KafkaRequests requests;
@@ -165,7 +153,7 @@ ask_round(Round *round, const KafkaOptions *opts, KafkaWait *wait)
 	kafka_requests_begin(&requests, wait->handle, &wait->place, asked);
 	send_requests(round, &requests);
 	kafka_requests_await(&requests);
-	take_answers(round, &requests);
+	return take_answers(round, &requests);
 }
 
 KafkaGroupOffsets *
@@ -174,8 +162,9 @@ kafka_group_offsets(const KafkaOptions *opts, char **group_ids, int n)
 	KafkaPlace	place = {.doing = "could not read the offsets of the consumer group",
 	.group_id = n == 1 ? group_ids[0] : NULL};
 	Round		round = {.groups = palloc0(sizeof(KafkaGroupOffsets) * Max(n, 1)),
-	.asked = palloc(sizeof(bool) * Max(n, 1)), .n = n, .stable = true};
+	.asked = palloc(sizeof(bool) * Max(n, 1)), .n = n};
 	KafkaWait	wait;
+	rd_kafka_resp_err_t err;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -185,17 +174,10 @@ kafka_group_offsets(const KafkaOptions *opts, char **group_ids, int n)
 	if (n == 0)
 		return round.groups;
 	kafka_coordinator_wait_start(&wait, kafka_handle_groups(opts), &place);
-	for (;;)
-	{
-		ask_round(&round, opts, &wait);
-		if (round.elsewhere && kafka_coordinator_again(&wait, round.elsewhere))
-			continue;
-		if (!round.unstable)
-			return round.groups;
-		round.stable = kafka_wait_elapsed(&wait) < KAFKA_UNSTABLE_MS;
-		if (round.stable)
-			kafka_topic_pause(&wait);
-	}
+	do
+		err = ask_round(&round, opts, &wait);
+	while (err && kafka_coordinator_again(&wait, err));
+	return round.groups;
 }
 
 /* ------------------------------------------------------------------------

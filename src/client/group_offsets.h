@@ -35,15 +35,12 @@ typedef struct KafkaGroupOffsets
 
 /*
  * The committed offsets of groups, all asked at once; an array by their order.  A group that
- * does not exist has no rows.  An offset that an open transaction is about to change is what
- * it was before, after a wait of KAFKA_UNSTABLE_MS at most.  Raises only when nothing can
- * be asked.
+ * does not exist has no rows.  An offset that a transaction is about to change is what it was
+ * before; that lasts for some milliseconds after its commit.  Raises only when nothing can be
+ * asked.
  */
 extern KafkaGroupOffsets *kafka_group_offsets(const KafkaOptions *opts, char **group_ids,
 											  int n);
-
-/* How long a transaction that has just been committed is waited for. */
-#define KAFKA_UNSTABLE_MS 200
 
 /*
  * Sets the offsets of the rows (n > 0, none below 0) in one request.  What fails for one is

@@ -204,11 +204,8 @@ kafka_delete_acl(PG_FUNCTION_ARGS)
 	KafkaOptions *opts = kafka_sql_server(fcinfo, ACL_ATTRIBUTES + 1);
 	KafkaAcl	filter = acl_arguments(fcinfo, true);
 	bool		delete_all = !PG_ARGISNULL(ACL_ATTRIBUTES) && PG_GETARG_BOOL(ACL_ATTRIBUTES);
-	bool		open = true;
 
-	for (int i = 0; i < ACL_ATTRIBUTES; i++)
-		open = open && PG_ARGISNULL(i);
-	if (open && !delete_all)
+	if (kafka_acl_matches_all(&filter) && !delete_all)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("this would delete every ACL of the cluster"),

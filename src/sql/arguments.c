@@ -109,19 +109,20 @@ kafka_sql_names(FunctionCallInfo fcinfo, int argno, const char *argument, int *c
 }
 
 static char *
-check_group(const char *group_id)
+check_group(const char *group_id, const char *argument)
 {
 	if (group_id[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"group_id\" must not be empty")));
+				 errmsg("argument \"%s\" must not %s", argument,
+						strcmp(argument, "group_id") == 0 ? "be empty" : "have an empty id")));
 	return pg_server_to_any(group_id, (int) strlen(group_id), PG_UTF8);
 }
 
 char *
 kafka_sql_group(FunctionCallInfo fcinfo, int argno)
 {
-	return check_group(kafka_sql_text(fcinfo, argno, "group_id"));
+	return check_group(kafka_sql_text(fcinfo, argno, "group_id"), "group_id");
 }
 
 char	  **
@@ -130,7 +131,7 @@ kafka_sql_group_array(FunctionCallInfo fcinfo, int argno, int *count)
 	char	  **group_ids = kafka_sql_names(fcinfo, argno, "group_ids", count);
 
 	for (int i = 0; i < *count; i++)
-		group_ids[i] = check_group(group_ids[i]);
+		group_ids[i] = check_group(group_ids[i], "group_ids");
 	return group_ids;
 }
 

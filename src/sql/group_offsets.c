@@ -107,6 +107,9 @@ kafka_group_offsets_rows(PG_FUNCTION_ARGS)
  * alter_group_offsets
  * ------------------------------------------------------------------------
  */
+/* So many offsets that were brought within bounds are told one by one. */
+#define SHOWN_CLAMPED 10
+
 /* One partition's change.  to.at.offset: what is wanted, then what is set. */
 typedef struct Change
 {
@@ -129,15 +132,16 @@ ask_offsets(const KafkaOptions *opts, const Change *changes, int n, int64 time)
 	return rows;
 }
 
+/* A note of an offset that is not taken as it was wanted; the first few are told one by one. */
 static void
-say_clamped(const KafkaGroupOffset *at, int64 wanted)
+note_clamped(StringInfo notes, int count, const KafkaGroupOffset *at, int64 wanted)
 {
-	ereport(NOTICE,
-			(errmsg(wanted < at->offset ?
-					"offset " INT64_FORMAT " of partition %d of topic \"%s\" is gone, the first "
-					"one is taken" :
-					"offset " INT64_FORMAT " of partition %d of topic \"%s\" is beyond the end, "
-					"which is taken", wanted, at->partition, at->topic)));
+	if (count < SHOWN_CLAMPED)
+		appendStringInfo(notes, "%sTopic \"%s\", partition %d: " INT64_FORMAT " became "
+						 INT64_FORMAT ".", notes->len > 0 ? "\n" : "", at->topic, at->partition,
+						 wanted, at->offset);
+	else if (count == SHOWN_CLAMPED)
+		appendStringInfoString(notes, "\n...");
 }
 
 /* What is wanted is brought within what the partition has. */
@@ -146,7 +150,10 @@ clamp_changes(const KafkaOptions *opts, Change *changes, int n)
 {
 	KafkaPartitionOffset *lows = ask_offsets(opts, changes, n, KAFKA_TIME_EARLIEST);
 	KafkaPartitionOffset *ends = ask_offsets(opts, changes, n, KAFKA_TIME_LATEST);
+	StringInfoData notes;
+	int			clamped = 0;
 
+	initStringInfo(&notes);
 	for (int i = 0; i < n; i++)
 	{
 		KafkaCommitted *to = &changes[i].to;
@@ -162,8 +169,14 @@ clamp_changes(const KafkaOptions *opts, Change *changes, int n)
 			continue;
 		to->at.offset = Min(Max(wanted, lows[i].offset), ends[i].offset);
 		if (to->at.offset != wanted)
-			say_clamped(&to->at, wanted);
+			note_clamped(&notes, clamped++, &to->at, wanted);
 	}
+	if (clamped > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%d offset was outside of its partition and is brought within it",
+							   "%d offsets were outside of their partitions and are brought "
+							   "within them", clamped, clamped),
+				 errdetail_internal("%s", notes.data)));
 }
 
 static void
@@ -242,24 +255,24 @@ alter_offsets(FunctionCallInfo fcinfo, const KafkaOptions *opts, char *group_id,
 	return (Datum) 0;
 }
 
-/* The topic's partitions, or the one that is asked for. */
+/* The topic's partitions, or (not NULL) the one that is asked for. */
 static Change *
-list_changes(const KafkaOptions *opts, const char *topic, int32 partition, int *n)
+list_changes(const KafkaOptions *opts, const char *topic, const int32 *partition, int *n)
 {
 	int32		npartitions = kafka_topic_partitions(opts, topic, false, false);
 	Change	   *changes;
 
-	if (partition != KAFKA_PARTITION_ANY && (partition < 0 || partition >= npartitions))
+	if (partition && (*partition < 0 || *partition >= npartitions))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("topic \"%s\" has no partition %d", topic, partition),
+				 errmsg("topic \"%s\" has no partition %d", topic, *partition),
 				 errhint("It has the partitions 0 to %d.", npartitions - 1)));
-	*n = partition == KAFKA_PARTITION_ANY ? npartitions : 1;
+	*n = partition ? 1 : npartitions;
 	changes = palloc0(sizeof(Change) * *n);
 	for (int i = 0; i < *n; i++)
 	{
 		changes[i].to.at.topic = topic;
-		changes[i].to.at.partition = partition == KAFKA_PARTITION_ANY ? i : partition;
+		changes[i].to.at.partition = partition ? *partition : i;
 	}
 	return changes;
 }
@@ -313,7 +326,7 @@ kafka_alter_group_offsets(PG_FUNCTION_ARGS)
 	KafkaOptions *opts = kafka_sql_server(fcinfo, 6);
 	char	   *group_id = kafka_sql_group(fcinfo, 0);
 	char	   *topic = kafka_sql_text(fcinfo, 1, "topic");
-	int32		partition = PG_ARGISNULL(2) ? KAFKA_PARTITION_ANY : PG_GETARG_INT32(2);
+	int32		partition = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2);
 	bool		dry_run = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
 	Change	   *changes;
 	int			n;
@@ -324,9 +337,7 @@ kafka_alter_group_offsets(PG_FUNCTION_ARGS)
 				 errmsg("one of the arguments \"target\" and \"shift\" must be given"),
 				 errhint("A target is 'earliest', 'latest', a number or a timestamp; a shift is "
 						 "a number of offsets to go forward, or back if it is negative.")));
-	if (!PG_ARGISNULL(2) && partition < 0)
-		partition = PG_INT32_MAX;	/* not KAFKA_PARTITION_ANY: refused */
-	changes = list_changes(opts, topic, partition, &n);
+	changes = list_changes(opts, topic, PG_ARGISNULL(2) ? NULL : &partition, &n);
 	fill_old_offsets(read_offsets(opts, group_id), changes, n);
 	if (PG_ARGISNULL(3))
 		aim_by_shift(changes, n, PG_GETARG_INT64(4));

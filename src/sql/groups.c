@@ -85,7 +85,7 @@ kafka_list_groups(PG_FUNCTION_ARGS)
 		kafka_sql_set_text(values, nulls, 0, group->group_id);
 		kafka_sql_set_text(values, nulls, 1, group->state);
 		/* librdkafka lists no others */
-		kafka_sql_set_text(values, nulls, 2, group->simple ? "" : "consumer");
+		kafka_sql_set_text(values, nulls, 2, group->simple ? NULL : "consumer");
 		kafka_sql_set_text(values, nulls, 3, group->type);
 		values[4] = BoolGetDatum(group->simple);
 		kafka_sql_put_row(fcinfo, values, nulls);
