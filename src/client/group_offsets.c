@@ -237,100 +237,103 @@ take_results(const rd_kafka_group_result_t **results, size_t count, KafkaCommitt
 	return kafka_coordinator_is_elsewhere(first) ? first : RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-static rd_kafka_resp_err_t
-alter_once(KafkaRequest *request, const char *group_id, KafkaCommitted *rows, int n)
+/* Asks for one of the changes; the answer comes on the queue. */
+static void
+send_alter(KafkaRequests *requests, const char *group_id, const KafkaCommitted *rows, int n)
 {
+	rd_kafka_AdminOptions_t *options =
+		kafka_requests_options(requests, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, 0);
 	rd_kafka_topic_partition_list_t *list = make_list(rows, n, true);
 	rd_kafka_AlterConsumerGroupOffsets_t *alter =
 		rd_kafka_AlterConsumerGroupOffsets_new(group_id, list);
-	rd_kafka_event_t *event;
-	const rd_kafka_group_result_t **results;
-	size_t		count;
-	rd_kafka_resp_err_t err;
 
-	rd_kafka_AlterConsumerGroupOffsets(request->handle->rk, &alter, 1, request->options,
-									   request->queue);
+	rd_kafka_AlterConsumerGroupOffsets(requests->handle->rk, &alter, 1, options,
+									   requests->queue);
 	rd_kafka_AlterConsumerGroupOffsets_destroy(alter);
 	rd_kafka_topic_partition_list_destroy(list);
-	event = kafka_request_await(request);
-	results = rd_kafka_AlterConsumerGroupOffsets_result_groups(
-		rd_kafka_event_AlterConsumerGroupOffsets_result(event), &count);
-	err = take_results(results, count, rows, n);
-	rd_kafka_event_destroy(event);
-	return err;
+	rd_kafka_AdminOptions_destroy(options);
 }
 
-static rd_kafka_resp_err_t
-delete_once(KafkaRequest *request, const char *group_id, KafkaCommitted *rows, int n)
+static void
+send_deletion(KafkaRequests *requests, const char *group_id, const KafkaCommitted *rows, int n)
 {
+	rd_kafka_AdminOptions_t *options =
+		kafka_requests_options(requests, RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS, 0);
 	rd_kafka_topic_partition_list_t *list = make_list(rows, n, false);
 	rd_kafka_DeleteConsumerGroupOffsets_t *deletion =
 		rd_kafka_DeleteConsumerGroupOffsets_new(group_id, list);
-	rd_kafka_event_t *event;
-	const rd_kafka_group_result_t **results;
-	size_t		count;
-	rd_kafka_resp_err_t err;
 
-	rd_kafka_DeleteConsumerGroupOffsets(request->handle->rk, &deletion, 1, request->options,
-										request->queue);
+	rd_kafka_DeleteConsumerGroupOffsets(requests->handle->rk, &deletion, 1, options,
+										requests->queue);
 	rd_kafka_DeleteConsumerGroupOffsets_destroy(deletion);
 	rd_kafka_topic_partition_list_destroy(list);
-	event = kafka_request_await(request);
-	results = rd_kafka_DeleteConsumerGroupOffsets_result_groups(
-		rd_kafka_event_DeleteConsumerGroupOffsets_result(event), &count);
-	err = take_results(results, count, rows, n);
-	rd_kafka_event_destroy(event);
-	return err;
+	rd_kafka_AdminOptions_destroy(options);
 }
 
-typedef rd_kafka_resp_err_t (*Change) (KafkaRequest *request, const char *group_id,
-									   KafkaCommitted *rows, int n);
-
-/* What a change of a group's offsets is called. */
-typedef struct ChangeKind
+/* The answer, into the rows; an error of it as a whole, with its text. */
+static rd_kafka_resp_err_t
+take_change(rd_kafka_event_t *event, KafkaCommitted *rows, int n, char *text, size_t size)
 {
-	Change		once;
-	rd_kafka_admin_op_t op;
-	const char *doing;
-} ChangeKind;
+	rd_kafka_resp_err_t err = kafka_request_error(event);
+	const rd_kafka_group_result_t **results;
+	size_t		count;
+
+	strlcpy(text, err ? rd_kafka_event_error_string(event) : "", size);
+	if (err)
+		return err;
+	if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ALTERCONSUMERGROUPOFFSETS_RESULT)
+		results = rd_kafka_AlterConsumerGroupOffsets_result_groups(
+			rd_kafka_event_AlterConsumerGroupOffsets_result(event), &count);
+	else
+		results = rd_kafka_DeleteConsumerGroupOffsets_result_groups(
+			rd_kafka_event_DeleteConsumerGroupOffsets_result(event), &count);
+	return take_results(results, count, rows, n);
+}
+
+typedef void (*SendChange) (KafkaRequests *requests, const char *group_id,
+							const KafkaCommitted *rows, int n);
 
 static void
-change_offsets(const KafkaOptions *opts, const ChangeKind *kind, const char *group_id,
+change_offsets(const KafkaOptions *opts, SendChange send, const KafkaPlace *place,
 			   KafkaCommitted *rows, int n)
 {
-	KafkaPlace	place = {.doing = kind->doing, .group_id = group_id};
+	char		text[KAFKA_TEXT_SIZE];
 	KafkaWait	wait;
 	rd_kafka_resp_err_t err;
 
-	kafka_coordinator_wait_start(&wait, kafka_handle_admin(opts), &place);
+	kafka_coordinator_wait_start(&wait, kafka_handle_admin(opts), place);
 	do
 	{
-		KafkaRequest request;
+		KafkaRequests requests;
 
-		kafka_request_begin(&request, opts, kind->op, &place, kafka_setting_connect_timeout);
-		wait.handle = request.handle;
-		err = kind->once(&request, group_id, rows, n);
+		wait.handle = kafka_handle_admin(opts);
+		kafka_requests_begin(&requests, wait.handle, place, 1);
+		send(&requests, place->group_id, rows, n);
+		kafka_requests_await(&requests);
+		err = take_change(requests.events[0], rows, n, text, sizeof(text));
+		kafka_requests_end(&requests);
 	} while (err && kafka_coordinator_again(&wait, err));
+	kafka_handle_serve(wait.handle);
 	if (err)
-		kafka_error_throw(wait.handle, err, NULL, &place);
+		kafka_error_throw(wait.handle, err, text, place);
 }
 
 void
 kafka_group_offsets_alter(const KafkaOptions *opts, const char *group_id, KafkaCommitted *rows,
 						  int n)
 {
-	ChangeKind	kind = {alter_once, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS,
-	"could not alter the offsets of the consumer group"};
+	KafkaPlace	place = {.doing = "could not alter the offsets of the consumer group",
+	.group_id = group_id};
 
-	change_offsets(opts, &kind, group_id, rows, n);
+	change_offsets(opts, send_alter, &place, rows, n);
 }
 
 void
 kafka_group_offsets_delete(const KafkaOptions *opts, const char *group_id, KafkaCommitted *rows,
 						   int n)
 {
-	ChangeKind	kind = {delete_once, RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS,
-	"could not delete the offsets of the consumer group"};
+	KafkaPlace	place = {.doing = "could not delete the offsets of the consumer group",
+	.group_id = group_id};
 
-	change_offsets(opts, &kind, group_id, rows, n);
+	change_offsets(opts, send_deletion, &place, rows, n);
 }

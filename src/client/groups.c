@@ -349,6 +349,18 @@ delete_once(const KafkaOptions *opts, char **group_ids, int n, rd_kafka_resp_err
 	rd_kafka_event_destroy(event);
 }
 
+/* No broker has answered at all: that is no matter of single groups. */
+static void
+throw_unanswered(KafkaHandle *handle, const rd_kafka_resp_err_t *errs, int n,
+				 const KafkaPlace *place)
+{
+	for (int i = 0; i < n; i++)
+		if (errs[i] != RD_KAFKA_RESP_ERR__TIMED_OUT && errs[i] != RD_KAFKA_RESP_ERR__TRANSPORT)
+			return;
+	kafka_handle_serve(handle);
+	kafka_error_throw(handle, RD_KAFKA_RESP_ERR__TRANSPORT, NULL, place);
+}
+
 void
 kafka_groups_delete(const KafkaOptions *opts, char **group_ids, int n, char **errors,
 					int *sqlstates)
@@ -371,6 +383,7 @@ kafka_groups_delete(const KafkaOptions *opts, char **group_ids, int n, char **er
 		int			tried = n;
 
 		delete_once(opts, left, n, errs, &wait);
+		throw_unanswered(wait.handle, errs, n, &place);
 		n = 0;
 		for (int i = 0; i < tried; i++)
 		{

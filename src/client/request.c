@@ -159,6 +159,9 @@ kafka_requests_await(KafkaRequests *requests)
 	}
 	PG_END_TRY();
 	rd_kafka_queue_destroy(requests->queue);
+	for (int i = 0; i < requests->n; i++)
+		if (!rd_kafka_event_error(requests->events[i]))
+			kafka_handle_succeeded(requests->handle);
 }
 
 void
