@@ -202,6 +202,180 @@ COMMENT ON FUNCTION close_producer(name) IS
 'closes the session''s producers of a server that nothing uses now; returns how many';
 
 -- ---------------------------------------------------------------------------
+-- Consumers of the session
+-- ---------------------------------------------------------------------------
+
+CREATE TYPE message AS (
+  topic text, partition integer, "offset" bigint, "timestamp" timestamptz, timestamp_type text,
+  key bytea, value bytea, headers header[], leader_epoch integer);
+COMMENT ON TYPE message IS 'a message that was read from Kafka';
+COMMENT ON COLUMN message.topic IS 'topic';
+COMMENT ON COLUMN message.partition IS 'partition';
+COMMENT ON COLUMN message."offset" IS 'offset in the partition';
+COMMENT ON COLUMN message."timestamp" IS 'timestamp, to the millisecond';
+COMMENT ON COLUMN message.timestamp_type IS
+'create: the sender set the timestamp; log_append: the broker did';
+COMMENT ON COLUMN message.key IS 'key, any bytes, or NULL';
+COMMENT ON COLUMN message.value IS 'value, any bytes; NULL is a tombstone';
+COMMENT ON COLUMN message.headers IS 'headers, NULL if there are none';
+COMMENT ON COLUMN message.leader_epoch IS
+'epoch of the partition''s leader; NULL with librdkafka before 2.1';
+
+-- Offsets of consumers with offsets => 'postgres'.  Written by the functions as the table's
+-- owner; users need no right on it.
+CREATE TABLE consumer_offset (
+  server name NOT NULL,
+  group_id text NOT NULL,
+  topic text NOT NULL,
+  partition integer NOT NULL,
+  next_offset bigint NOT NULL,
+  metadata text,
+  owner_epoch bigint NOT NULL,
+  owner_pid integer NOT NULL,
+  claimed timestamptz NOT NULL,
+  updated timestamptz NOT NULL,
+  PRIMARY KEY (server, group_id, topic, partition)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE consumer_offset IS
+'offsets of consumers that keep them in the transaction (offsets => ''postgres'')';
+COMMENT ON COLUMN consumer_offset.server IS 'name of the foreign server';
+COMMENT ON COLUMN consumer_offset.group_id IS 'consumer group';
+COMMENT ON COLUMN consumer_offset.topic IS 'topic';
+COMMENT ON COLUMN consumer_offset.partition IS 'partition';
+COMMENT ON COLUMN consumer_offset.next_offset IS 'offset of the next message to read';
+COMMENT ON COLUMN consumer_offset.metadata IS 'text that was given with the offset, or NULL';
+COMMENT ON COLUMN consumer_offset.owner_epoch IS
+'raised by each consumer that takes the partition: the one before can store nothing more';
+COMMENT ON COLUMN consumer_offset.owner_pid IS 'process that has taken the partition last';
+COMMENT ON COLUMN consumer_offset.claimed IS 'when it did';
+COMMENT ON COLUMN consumer_offset.updated IS 'when the offset moved last';
+SELECT pg_catalog.pg_extension_config_dump('consumer_offset', '');
+
+CREATE FUNCTION subscribe(
+  topics text[], group_id text, offsets text DEFAULT 'kafka', start text DEFAULT 'latest',
+  auto_commit boolean DEFAULT true, options jsonb DEFAULT '{}', consumer text DEFAULT 'default',
+  server name DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_subscribe_topics' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION subscribe(text[], text, text, text, boolean, jsonb, text, name) IS
+'makes a consumer of this session a member of a consumer group';
+
+CREATE FUNCTION subscribe(
+  topic text, group_id text, offsets text DEFAULT 'kafka', start text DEFAULT 'latest',
+  auto_commit boolean DEFAULT true, options jsonb DEFAULT '{}', consumer text DEFAULT 'default',
+  server name DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_subscribe_topic' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION subscribe(text, text, text, text, boolean, jsonb, text, name) IS
+'makes a consumer of this session a member of a consumer group; a topic that begins with ^ is a pattern';
+
+CREATE FUNCTION assign(
+  topic text, partitions integer[] DEFAULT NULL, target text DEFAULT 'earliest',
+  options jsonb DEFAULT '{}', consumer text DEFAULT 'default', server name DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_assign' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION assign(text, integer[], text, jsonb, text, name) IS
+'makes a consumer of this session read given partitions (NULL: all) from a target on, without a group''s assignment';
+
+CREATE FUNCTION poll(
+  max_messages integer DEFAULT 500, timeout interval DEFAULT '1s', consumer text DEFAULT 'default')
+RETURNS SETOF message
+AS 'MODULE_PATHNAME', 'kafka_poll' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 500;
+COMMENT ON FUNCTION poll(integer, interval, text) IS
+'the next messages of a consumer; positions move with COMMIT and back with ROLLBACK';
+
+CREATE FUNCTION poll_text(
+  max_messages integer DEFAULT 500, timeout interval DEFAULT '1s', consumer text DEFAULT 'default')
+RETURNS TABLE (topic text, partition integer, "offset" bigint, "timestamp" timestamptz,
+  timestamp_type text, key text, value text, headers jsonb, leader_epoch integer)
+AS 'MODULE_PATHNAME', 'kafka_poll_text' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 500;
+COMMENT ON FUNCTION poll_text(integer, interval, text) IS
+'as kafka.poll, with key and value as text (they must be UTF-8) and headers as jsonb';
+
+CREATE FUNCTION commit_offsets(
+  offsets topic_partition[] DEFAULT NULL, async boolean DEFAULT false,
+  consumer text DEFAULT 'default')
+RETURNS integer
+AS 'MODULE_PATHNAME', 'kafka_commit_offsets' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION commit_offsets(topic_partition[], boolean, text) IS
+'marks offsets (NULL: the positions) that COMMIT stores for the group; returns how many';
+
+CREATE FUNCTION seek(topic text, partition integer, target text, consumer text DEFAULT 'default')
+RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_seek_text' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION seek(text, integer, text, text) IS
+'moves a consumer in a partition (NULL: all of the topic) to ''earliest'', ''latest'', an offset or a timestamp';
+
+CREATE FUNCTION seek(topic text, partition integer, target bigint, consumer text DEFAULT 'default')
+RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_seek_offset' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION seek(text, integer, bigint, text) IS
+'moves a consumer in a partition (NULL: all of the topic) to an offset';
+
+CREATE FUNCTION seek(topic text, partition integer, target timestamptz, consumer text DEFAULT 'default')
+RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_seek_time' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION seek(text, integer, timestamptz, text) IS
+'moves a consumer in a partition (NULL: all of the topic) to the first message of a time or later';
+
+CREATE FUNCTION pause(
+  topic text DEFAULT NULL, partition integer DEFAULT NULL, consumer text DEFAULT 'default')
+RETURNS integer
+AS 'MODULE_PATHNAME', 'kafka_pause' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION pause(text, integer, text) IS
+'polls of a consumer leave these partitions alone (NULL: all); returns how many';
+
+CREATE FUNCTION resume(
+  topic text DEFAULT NULL, partition integer DEFAULT NULL, consumer text DEFAULT 'default')
+RETURNS integer
+AS 'MODULE_PATHNAME', 'kafka_resume' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION resume(text, integer, text) IS
+'ends kafka.pause for these partitions (NULL: all); returns how many';
+
+CREATE FUNCTION assignment(consumer text DEFAULT 'default')
+RETURNS TABLE (topic text, partition integer, "position" bigint, paused boolean)
+AS 'MODULE_PATHNAME', 'kafka_assignment' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION assignment(text) IS 'the partitions that a consumer of this session has';
+
+CREATE FUNCTION "position"(consumer text DEFAULT 'default')
+RETURNS TABLE (topic text, partition integer, "offset" bigint)
+AS 'MODULE_PATHNAME', 'kafka_position' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION "position"(text) IS
+'offset of the next message that a consumer of this session gets from each partition';
+
+CREATE FUNCTION committed(consumer text DEFAULT 'default')
+RETURNS TABLE (topic text, partition integer, "offset" bigint)
+AS 'MODULE_PATHNAME', 'kafka_committed' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION committed(text) IS
+'what is stored for a consumer''s partitions: in its group, or in kafka.consumer_offset';
+
+CREATE FUNCTION unsubscribe(consumer text DEFAULT 'default')
+RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_unsubscribe' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION unsubscribe(text) IS
+'a consumer of this session leaves its group; it has no partitions until it subscribes again';
+
+CREATE FUNCTION close_consumer(consumer text DEFAULT 'default')
+RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_close_consumer' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION close_consumer(text) IS 'ends a consumer of this session';
+
+CREATE FUNCTION get_consumers(
+  OUT consumer text, OUT server name, OUT username name, OUT group_id text, OUT topics text[],
+  OUT offsets text, OUT auto_commit boolean, OUT state text, OUT member_id text,
+  OUT protocol text, OUT partitions integer, OUT pending boolean, OUT created timestamptz,
+  OUT last_poll timestamptz, OUT poll_deadline timestamptz, OUT messages bigint,
+  OUT rebalances bigint, OUT commit_failures bigint, OUT assigned_by_hand boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kafka_get_consumers' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION get_consumers() IS 'the consumers of this session';
+
+CREATE VIEW consumers AS SELECT * FROM get_consumers();
+COMMENT ON VIEW consumers IS
+'the consumers of this session; each has to poll before its poll_deadline, or its group goes on without it';
+GRANT SELECT ON consumers TO PUBLIC;
+
+-- ---------------------------------------------------------------------------
 -- Publishing row changes
 -- ---------------------------------------------------------------------------
 
@@ -675,7 +849,8 @@ CREATE FUNCTION get_client_stats(
   OUT messages_confirmed bigint, OUT messages_failed bigint,
   OUT transactions_committed bigint, OUT transactions_aborted bigint,
   OUT transactions_unknown bigint, OUT after_commit_failures bigint,
-  OUT after_commit_messages bigint, OUT visible_timeouts bigint)
+  OUT after_commit_messages bigint, OUT visible_timeouts bigint, OUT messages_polled bigint,
+  OUT offset_commits bigint, OUT offset_commit_failures bigint)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kafka_get_client_stats' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 2;
 COMMENT ON FUNCTION get_client_stats() IS 'rows of the view kafka.client_stats';

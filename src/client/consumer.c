@@ -13,8 +13,8 @@
  * truncated is an error, a broker that does not answer too, a slow one is waited for.  A topic
  * that was made anew is noticed by its offsets only: librdkafka before 2.3 shows no topic id.
  *
- * Before 2.2 librdkafka stops fetching for up to a second whenever its queue is full; poke()
- * wakes it when the queue has emptied by half, and when nothing comes at first.
+ * Before 2.2 librdkafka stops fetching for up to a second whenever its queue is full; it is
+ * woken when the queue has emptied by half, and when nothing comes at first (poke.c).
  *
  * Every rd_kafka_message_t is freed before the handle is given back, on all paths:
  * librdkafka waits for ever for one that is not.
@@ -25,6 +25,8 @@
 
 #include "client/consumer.h"
 #include "client/error.h"
+#include "client/message_fill.h"
+#include "client/poke.h"
 #include "client/topic.h"
 #include "client/wait.h"
 #include "ground/compat.h"
@@ -39,8 +41,6 @@
 #define MAX_ODD_RANGES 10
 /* So often, and the handle is to blame: it may remember an older topic of that name. */
 #define START_OVER_DOUBTS 3
-/* A queue that never was longer than this was never full. */
-#define SHORT_QUEUE 1000
 /* Silence after which a librdkafka that sleeps on full queues is woken. */
 #define SHORT_SLICE_MS 5
 /* A consumer that is to read no more than this fetches little at a time. */
@@ -77,16 +77,11 @@ struct KafkaConsumer
 	int			nbatch;
 	int			next;			/* in batch; the one before it is the caller's */
 
-	bool		needs_poke;		/* this librdkafka has no fetch.queue.backoff.ms */
-	size_t		longest;		/* librdkafka's queue since it was last poked */
+	KafkaPoke	poke;
 	int			odd_ranges;		/* offsets that were missing, and then were not */
-	KafkaJob   *poke;			/* under way, or NULL */
 
-	bool		skips_headers;	/* nobody looks at them */
-	KafkaHeader *headers;		/* reused from message to message */
-	int			max_headers;
+	KafkaMessageFiller filler;
 	KafkaConsumerStats stats;
-	MemoryContext context;
 	MemoryContextCallback callback;
 };
 
@@ -118,9 +113,7 @@ detach(void *arg)
 	KafkaConsumer *consumer = (KafkaConsumer *) arg;
 
 	free_batch(consumer);
-	if (consumer->poke)
-		kafka_job_drop(consumer->poke);
-	consumer->poke = NULL;
+	kafka_poke_end(&consumer->poke);
 	for (int i = 0; i < consumer->nscans; i++)
 		stop_partition(consumer, &consumer->scans[i]);
 	if (consumer->queue)
@@ -201,7 +194,6 @@ attach(KafkaConsumer *consumer)
 		kafka_error_throw(consumer->handle, rd_kafka_last_error(), NULL, &place);
 	kafka_topic_introduce(consumer->handle, consumer->topic);
 	consumer->queue = rd_kafka_queue_new(consumer->handle->rk);
-	consumer->longest = 0;
 	for (int i = 0; i < consumer->nscans; i++)
 		if (!consumer->scans[i].done)
 			start_partition(consumer, &consumer->scans[i]);
@@ -233,8 +225,8 @@ kafka_consumer_open(const KafkaOptions *opts, const char *topic, const KafkaRang
 
 	consumer->opts = opts;
 	consumer->topic = pstrdup(topic);
-	consumer->context = CurrentMemoryContext;
-	consumer->needs_poke = kafka_property_name("fetch.queue.backoff.ms") == NULL;
+	consumer->filler.context = CurrentMemoryContext;
+	kafka_poke_init(&consumer->poke);
 	consumer->role = expected <= PICKED_MESSAGES ? KAFKA_ROLE_PICKER : KAFKA_ROLE_CONSUMER;
 	plan_scans(consumer, ranges, nranges);
 	if (consumer->nscans == 0)
@@ -446,47 +438,19 @@ take_batch(KafkaConsumer *consumer, int timeout_ms, int max)
 	return (int) n;
 }
 
-/*
- * A request on a partition's connection wakes the thread that sleeps on a full queue; which
- * one does not matter, and its answer is thrown away.
- */
-typedef struct PokeJob
-{
-	KafkaJob	job;
-	rd_kafka_topic_partition_list_t *partitions;
-} PokeJob;
-
-static void
-poke_run(KafkaJob *job)
-{
-	(void) rd_kafka_offsets_for_times(job->core->rk, ((PokeJob *) job)->partitions, 1000);
-}
-
-static void
-poke_destroy(KafkaJob *job)
-{
-	rd_kafka_topic_partition_list_destroy(((PokeJob *) job)->partitions);
-	free(job);
-}
-
 static void
 poke(KafkaConsumer *consumer)
 {
-	PokeJob    *job;
+	rd_kafka_topic_partition_list_t *partitions;
 
-	if (consumer->poke && !kafka_job_is_done(consumer->poke))
+	if (!kafka_poke_is_idle(&consumer->poke))
 		return;
-	if (consumer->poke)
-		kafka_job_drop(consumer->poke);
-	consumer->poke = NULL;
-	job = kafka_job_alloc(sizeof(PokeJob), poke_run, poke_destroy);
-	job->partitions = rd_kafka_topic_partition_list_new(consumer->nscans);
+	partitions = rd_kafka_topic_partition_list_new(consumer->nscans);
 	for (int i = 0; i < consumer->nscans; i++)
 		if (!consumer->scans[i].done)
-			rd_kafka_topic_partition_list_add(job->partitions, consumer->topic,
+			rd_kafka_topic_partition_list_add(partitions, consumer->topic,
 											  consumer->scans[i].partition)->offset = RD_KAFKA_OFFSET_END;
-	kafka_job_start(&job->job, consumer->handle);
-	consumer->poke = &job->job;
+	kafka_poke_send(&consumer->poke, consumer->handle, partitions);
 }
 
 static void
@@ -496,7 +460,7 @@ wait_for_batch(KafkaConsumer *consumer)
 	KafkaWait	wait;
 	instr_time	begin;
 	instr_time	end;
-	int			slice = consumer->needs_poke ? SHORT_SLICE_MS : KAFKA_SLICE_MS;
+	int			slice = consumer->poke.needed ? SHORT_SLICE_MS : KAFKA_SLICE_MS;
 	int			doubts = 0;
 
 	INSTR_TIME_SET_CURRENT(begin);
@@ -532,21 +496,6 @@ wait_for_batch(KafkaConsumer *consumer)
 }
 
 static void
-poke_if_half_empty(KafkaConsumer *consumer)
-{
-	size_t		length;
-
-	if (!consumer->needs_poke)
-		return;
-	length = rd_kafka_queue_length(consumer->queue);
-	consumer->longest = Max(consumer->longest, length);
-	if (consumer->longest < SHORT_QUEUE || length > consumer->longest / 2)
-		return;
-	poke(consumer);
-	consumer->longest = length;
-}
-
-static void
 fetch_batch(KafkaConsumer *consumer)
 {
 	free_batch(consumer);
@@ -554,7 +503,8 @@ fetch_batch(KafkaConsumer *consumer)
 		stop_picking(consumer);
 	consumer->nbatch = take_batch(consumer, 0, BATCH_SIZE);
 	kafka_handle_serve(consumer->handle);
-	poke_if_half_empty(consumer);
+	if (kafka_poke_is_due(&consumer->poke, rd_kafka_queue_length(consumer->queue)))
+		poke(consumer);
 	if (consumer->nbatch == 0)
 		wait_for_batch(consumer);
 	kafka_handle_succeeded(consumer->handle);
@@ -564,75 +514,10 @@ fetch_batch(KafkaConsumer *consumer)
  * Messages
  * ------------------------------------------------------------------------
  */
-static KafkaTimestampType
-timestamp_type(rd_kafka_timestamp_type_t type)
-{
-	if (type == RD_KAFKA_TIMESTAMP_CREATE_TIME)
-		return KAFKA_TIMESTAMP_CREATE;
-	if (type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME)
-		return KAFKA_TIMESTAMP_LOG_APPEND;
-	return KAFKA_TIMESTAMP_NONE;
-}
-
-/*
- * The array is reused.  librdkafka builds a list for each message that it is asked about, also
- * for one without headers, and that costs as much as all else that is done for a message here.
- */
-static void
-fill_headers(KafkaConsumer *consumer, const rd_kafka_message_t *rkm, KafkaMessage *msg)
-{
-	rd_kafka_headers_t *headers;
-	int			count;
-
-	msg->nheaders = 0;
-	msg->headers = NULL;
-	if (consumer->skips_headers)
-		return;
-	if (rd_kafka_message_headers(rkm, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return;
-	count = (int) rd_kafka_header_cnt(headers);
-	if (count > consumer->max_headers)
-	{
-		consumer->max_headers = Max(count, 16);
-		if (consumer->headers)
-			pfree(consumer->headers);
-		consumer->headers = MemoryContextAlloc(consumer->context,
-											   sizeof(KafkaHeader) * consumer->max_headers);
-	}
-	for (int i = 0; i < count; i++)
-	{
-		const void *value;
-
-		rd_kafka_header_get_all(headers, i, &consumer->headers[i].name, &value,
-								&consumer->headers[i].value.len);
-		consumer->headers[i].value.data = value;
-	}
-	msg->nheaders = count;
-	msg->headers = consumer->headers;
-}
-
-static void
-fill_message(KafkaConsumer *consumer, const rd_kafka_message_t *rkm, KafkaMessage *msg)
-{
-	rd_kafka_timestamp_type_t type;
-
-	msg->topic = consumer->topic;
-	msg->partition = rkm->partition;
-	msg->offset = rkm->offset;
-	msg->leader_epoch = KAFKA_RD_LEADER_EPOCH(rkm);
-	msg->timestamp = rd_kafka_message_timestamp(rkm, &type);
-	msg->timestamp_type = timestamp_type(type);
-	msg->key.data = rkm->key;
-	msg->key.len = rkm->key_len;
-	msg->value.data = rkm->payload;
-	msg->value.len = rkm->len;
-	fill_headers(consumer, rkm, msg);
-}
-
 void
 kafka_consumer_skip_headers(KafkaConsumer *consumer)
 {
-	consumer->skips_headers = true;
+	consumer->filler.skips_headers = true;
 }
 
 bool
@@ -655,7 +540,8 @@ kafka_consumer_next(KafkaConsumer *consumer, KafkaMessage *msg)
 			handle_event(consumer, scan, rkm);
 		else if (take_message(consumer, scan, rkm))
 		{
-			fill_message(consumer, rkm, msg);
+			kafka_message_fill(&consumer->filler, rkm, msg);
+			msg->topic = consumer->topic;
 			consumer->stats.messages++;
 			consumer->stats.bytes += (int64) (rkm->len + rkm->key_len);
 			return true;

@@ -31,6 +31,7 @@ typedef struct Destruction
 	int			refs;			/* the thread's and the waiter's */
 	bool		done;
 	rd_kafka_t *rk;
+	bool		leaves_group;
 } Destruction;
 
 int
@@ -66,10 +67,11 @@ let_go(Destruction *destruction)
 	free(destruction);
 }
 
+/* To leave its group a consumer waits for the coordinator's answer. */
 static void
-destroy_client(rd_kafka_t *rk)
+destroy_client(rd_kafka_t *rk, bool leaves_group)
 {
-	rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	rd_kafka_destroy_flags(rk, leaves_group ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
 static void *
@@ -77,7 +79,7 @@ destroy_main(void *arg)
 {
 	Destruction *destruction = (Destruction *) arg;
 
-	destroy_client(destruction->rk);
+	destroy_client(destruction->rk, destruction->leaves_group);
 	pthread_mutex_lock(&destruction->mutex);
 	destruction->done = true;
 	pthread_cond_signal(&destruction->over);
@@ -103,7 +105,7 @@ await_destruction(Destruction *destruction)
 
 /* Where there is no memory or thread for it, here and now. */
 static void
-destroy_aside(rd_kafka_t *rk)
+destroy_aside(rd_kafka_t *rk, bool leaves_group)
 {
 	Destruction *destruction = calloc(1, sizeof(Destruction));
 
@@ -113,6 +115,7 @@ destroy_aside(rd_kafka_t *rk)
 		pthread_cond_init(&destruction->over, NULL);
 		destruction->refs = 2;
 		destruction->rk = rk;
+		destruction->leaves_group = leaves_group;
 		if (kafka_thread_start(destroy_main, destruction) == 0)
 		{
 			await_destruction(destruction);
@@ -120,7 +123,7 @@ destroy_aside(rd_kafka_t *rk)
 		}
 		free(destruction);
 	}
-	destroy_client(rk);
+	destroy_client(rk, leaves_group);
 }
 
 void
@@ -154,7 +157,7 @@ kafka_core_drop(KafkaHandleCore *core)
 		return;
 	if (core->logs)
 		rd_kafka_queue_destroy(core->logs);
-	destroy_aside(core->rk);
+	destroy_aside(core->rk, core->leaves_group);
 	pthread_mutex_destroy(&core->mutex);
 	free(core);
 }

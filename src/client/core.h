@@ -25,6 +25,7 @@ typedef struct KafkaHandleCore
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *logs;
 	struct KafkaHandle *handle; /* the backend's; NULL once it has let go */
+	bool		leaves_group;	/* its group is told when it is destroyed */
 } KafkaHandleCore;
 
 /* How many errors of connections and brokers there have been so far. */

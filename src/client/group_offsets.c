@@ -19,6 +19,7 @@
 #include "client/coordinator.h"
 #include "client/error.h"
 #include "client/group_offsets.h"
+#include "client/producer_internal.h"
 #include "client/request.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
@@ -185,27 +186,13 @@ kafka_group_offsets(const KafkaOptions *opts, char **group_ids, int n)
  * ------------------------------------------------------------------------
  */
 static rd_kafka_topic_partition_list_t *
-make_list(const KafkaCommitted *rows, int n, bool offsets)
+make_list(const KafkaCommitted *rows, int n)
 {
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
+	KafkaGroupOffset *offsets = palloc(sizeof(KafkaGroupOffset) * n);
 
 	for (int i = 0; i < n; i++)
-	{
-		const KafkaGroupOffset *at = &rows[i].at;
-		rd_kafka_topic_partition_t *elem =
-			rd_kafka_topic_partition_list_add(list, at->topic, at->partition);
-
-		if (!offsets)
-			continue;
-		elem->offset = at->offset;
-		if (at->metadata)
-		{
-			/* librdkafka frees it */
-			elem->metadata = strdup(at->metadata);
-			elem->metadata_size = elem->metadata ? strlen(at->metadata) : 0;
-		}
-	}
-	return list;
+		offsets[i] = rows[i].at;
+	return kafka_transaction_offset_list(offsets, n);
 }
 
 /* The one group of an answer: its error, else each partition's in its row. */
@@ -243,7 +230,7 @@ send_alter(KafkaRequests *requests, const char *group_id, const KafkaCommitted *
 {
 	rd_kafka_AdminOptions_t *options =
 		kafka_requests_options(requests, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, 0);
-	rd_kafka_topic_partition_list_t *list = make_list(rows, n, true);
+	rd_kafka_topic_partition_list_t *list = make_list(rows, n);
 	rd_kafka_AlterConsumerGroupOffsets_t *alter =
 		rd_kafka_AlterConsumerGroupOffsets_new(group_id, list);
 
@@ -259,7 +246,7 @@ send_deletion(KafkaRequests *requests, const char *group_id, const KafkaCommitte
 {
 	rd_kafka_AdminOptions_t *options =
 		kafka_requests_options(requests, RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS, 0);
-	rd_kafka_topic_partition_list_t *list = make_list(rows, n, false);
+	rd_kafka_topic_partition_list_t *list = make_list(rows, n);
 	rd_kafka_DeleteConsumerGroupOffsets_t *deletion =
 		rd_kafka_DeleteConsumerGroupOffsets_new(group_id, list);
 

@@ -132,6 +132,19 @@ on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *rkm, void *opaque)
 		handle->report(handle->owner, rkm);
 }
 
+/* The owner acts on it after the call that got here; nobody does once the handle is given up. */
+static void
+on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *partitions,
+			 void *opaque)
+{
+	KafkaHandle *handle = backends_handle(opaque);
+
+	if (handle && handle->rebalance)
+		handle->rebalance(handle->owner, err, partitions);
+	else
+		rd_kafka_assign(rk, NULL);
+}
+
 /* ------------------------------------------------------------------------
  * The log queue
  * ------------------------------------------------------------------------
@@ -237,6 +250,7 @@ forget_owner(KafkaHandle *handle)
 {
 	handle->owner = NULL;
 	handle->detach = NULL;
+	handle->rebalance = NULL;
 	handle->report = NULL;
 }
 
@@ -472,6 +486,8 @@ make_conf(List *settings, const char *transactional_id, KafkaRole role)
 	rd_kafka_conf_set_error_cb(conf, on_error);
 	if (is_producer(role))
 		rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+	if (role == KAFKA_ROLE_MEMBER)
+		rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
 	return conf;
 }
 
@@ -518,6 +534,7 @@ start_core(KafkaHandle *handle, rd_kafka_conf_t *conf)
 				 errdetail("librdkafka says: %s", text)));
 	}
 	core->refs = 1;
+	core->leaves_group = handle->role == KAFKA_ROLE_MEMBER;
 	core->logs = rd_kafka_queue_new(core->rk);
 	rd_kafka_set_log_queue(core->rk, core->logs);
 	return core;

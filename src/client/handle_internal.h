@@ -57,6 +57,9 @@ struct KafkaHandle
 	/* who uses the handle: told before it goes, so that nothing of librdkafka's is held */
 	void	   *owner;
 	void		(*detach) (void *owner);
+	/* a group's consumer: partitions are assigned to it or taken away */
+	void		(*rebalance) (void *owner, rd_kafka_resp_err_t err,
+							  const rd_kafka_topic_partition_list_t *partitions);
 	/* a producer's delivery reports */
 	void		(*report) (void *owner, const rd_kafka_message_t *rkm);
 };

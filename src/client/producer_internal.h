@@ -15,6 +15,7 @@
 #include "client/error.h"
 #include "client/handle_internal.h"
 #include "client/producer.h"
+#include "client/transaction.h"
 #include "lib/ilist.h"
 
 struct KafkaTarget
@@ -73,5 +74,15 @@ extern KAFKA_NORETURN void kafka_producer_throw_failed(KafkaProducer *producer);
 
 /* transaction.c: the producer lets go of its transaction and its id.  Never throws. */
 extern void kafka_transaction_detach(KafkaProducer *producer);
+
+/* transaction.c: offsets for a request; the caller destroys the list. */
+extern rd_kafka_topic_partition_list_t *kafka_transaction_offset_list(const KafkaGroupOffset *offsets,
+																	   int n);
+
+/* As kafka_transaction_send_offsets(), for a member of the group; `group` is the callee's. */
+extern void kafka_transaction_send_offsets_as(KafkaProducer *producer,
+											  rd_kafka_consumer_group_metadata_t *group,
+											  const char *group_id,
+											  const KafkaGroupOffset *offsets, int n);
 
 #endif							/* KAFKA_PRODUCER_INTERNAL_H */

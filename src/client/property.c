@@ -484,7 +484,7 @@ check_place(const char *option, PropertyRule rule, KafkaOptionPlace place)
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				 errmsg("option \"%s\" is a secret and belongs to a user mapping", option),
 				 errhint("Use CREATE USER MAPPING ... OPTIONS (%s ...).", option)));
-	if (rule == RULE_CREDENTIAL && place == KAFKA_ON_TABLE)
+	if (rule == RULE_CREDENTIAL && (place == KAFKA_ON_TABLE || place == KAFKA_ON_CONSUMER))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				 errmsg("option \"%s\" is a credential and belongs to a user mapping", option),
@@ -507,6 +507,15 @@ check_table_property(const char *option, const char *name)
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				 errmsg("option \"%s\" belongs to the server", option),
 				 errhint("Set it with ALTER SERVER.")));
+}
+
+static KAFKA_NORETURN void
+reject_producers(const char *option)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("option \"%s\" does not belong to a consumer", option),
+			 errhint("It is a producer's property.")));
 }
 
 static void
@@ -546,8 +555,10 @@ kafka_property_check(const char *option, const char *value, KafkaOptionPlace pla
 		reject_unknown(option, place);
 	rule = rule_of(known->name);
 	check_place(option, rule, place);
-	if (place == KAFKA_ON_TABLE)
+	if (place == KAFKA_ON_TABLE || place == KAFKA_ON_CONSUMER)
 		check_table_property(option, known->name);
+	if (place == KAFKA_ON_CONSUMER && known->direction == 'P')
+		reject_producers(option);
 	check_privilege(option, rule, userid);
 	/* setting these on a scratch object already opens the file or loads the code */
 	if (rule != RULE_PROGRAM && rule != RULE_FILE)
@@ -639,6 +650,15 @@ put_defaults(List **settings, KafkaRole role)
 			put_setting(settings, "queued.max.messages.kbytes", "16384");
 			put_if_known(settings, "fetch.queue.backoff.ms", "2");
 			break;
+		case KAFKA_ROLE_MEMBER:
+			/* it fetches on between polls: no more often than a rewind can wait */
+			put_setting(settings, "fetch.wait.max.ms", "100");
+			put_setting(settings, "fetch.error.backoff.ms", "20");
+			put_setting(settings, "fetch.max.bytes", DEFAULT_FETCH_BYTES);
+			put_setting(settings, "queued.min.messages", queued);
+			put_setting(settings, "queued.max.messages.kbytes", "16384");
+			put_if_known(settings, "fetch.queue.backoff.ms", "2");
+			break;
 		case KAFKA_ROLE_TRANSACTIONAL:
 			/* longer than the longest wait for a message, within a broker's usual maximum */
 			snprintf(timeout, sizeof(timeout), "%d",
@@ -678,6 +698,7 @@ put_fixed(List **settings, KafkaRole role)
 			break;
 		case KAFKA_ROLE_CONSUMER:
 		case KAFKA_ROLE_PICKER:
+		case KAFKA_ROLE_MEMBER:
 			put_setting(settings, "auto.offset.reset", "error");
 			put_setting(settings, "enable.auto.commit", "false");
 			put_setting(settings, "enable.auto.offset.store", "false");
@@ -704,6 +725,7 @@ suits_role(const KnownProperty *known, KafkaRole role)
 		return role == KAFKA_ROLE_PRODUCER || role == KAFKA_ROLE_TRANSACTIONAL;
 	if (known->direction == 'C')
 		return role == KAFKA_ROLE_CONSUMER || role == KAFKA_ROLE_PICKER ||
+			role == KAFKA_ROLE_MEMBER ||
 			((role == KAFKA_ROLE_ADMIN || role == KAFKA_ROLE_GROUPS) &&
 			 (strcmp(known->name, "isolation.level") == 0 ||
 			  strcmp(known->name, "fetch.max.bytes") == 0));
@@ -824,6 +846,10 @@ kafka_property_collect(const KafkaOptions *opts, KafkaRole role)
 	settle_queue(&settings);
 	settle_fetch(&settings);
 	put_fixed(&settings, role);
+	if (opts->group_id)
+		put_setting(&settings, "group.id", opts->group_id);
+	if (opts->group_instance_id)
+		put_setting(&settings, "group.instance.id", opts->group_instance_id);
 	return settings;
 }
 

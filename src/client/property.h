@@ -22,6 +22,7 @@ typedef enum KafkaRole
 	KAFKA_ROLE_GROUPS,			/* offsets of consumer groups: see group_offsets.c */
 	KAFKA_ROLE_CONSUMER,		/* bounded scans */
 	KAFKA_ROLE_PICKER,			/* the same for a few messages: small fetches */
+	KAFKA_ROLE_MEMBER,			/* kafka.subscribe, kafka.assign: a consumer with a group id */
 	KAFKA_ROLE_PRODUCER,		/* immediate sends */
 	KAFKA_ROLE_TRANSACTIONAL	/* a producer with a transactional id */
 } KafkaRole;

@@ -30,6 +30,9 @@ typedef enum KafkaCounter
 	KAFKA_COUNT_AFTER_COMMIT_FAILURES,	/* PostgreSQL has committed, Kafka has not, or perhaps */
 	KAFKA_COUNT_AFTER_COMMIT_MESSAGES,	/* messages of those */
 	KAFKA_COUNT_VISIBLE_TIMEOUTS,	/* commit_wait 'visible' in vain */
+	KAFKA_COUNT_MESSAGES_POLLED,
+	KAFKA_COUNT_OFFSET_COMMITS, /* of consumers, to their groups */
+	KAFKA_COUNT_OFFSET_COMMIT_FAILURES,
 	KAFKA_COUNTERS
 } KafkaCounter;
 

@@ -622,20 +622,15 @@ kafka_transaction_settle(KafkaProducer *producer)
 	init_transactions(producer);
 }
 
-static TransactionJob *
-make_offsets_call(const char *group_id, const KafkaGroupOffset *offsets, int n)
+rd_kafka_topic_partition_list_t *
+kafka_transaction_offset_list(const KafkaGroupOffset *offsets, int n)
 {
-	TransactionJob *self = make_call(NULL, kafka_setting_commit_timeout);
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(Max(n, 1));
 
-	if (self == NULL)
-		return NULL;
-	self->group = rd_kafka_consumer_group_metadata_new(group_id);
-	self->offsets = rd_kafka_topic_partition_list_new(n);
 	for (int i = 0; i < n; i++)
 	{
 		rd_kafka_topic_partition_t *row =
-			rd_kafka_topic_partition_list_add(self->offsets, offsets[i].topic,
-											  offsets[i].partition);
+			rd_kafka_topic_partition_list_add(list, offsets[i].topic, offsets[i].partition);
 
 		row->offset = offsets[i].offset;
 		if (offsets[i].metadata == NULL)
@@ -643,12 +638,28 @@ make_offsets_call(const char *group_id, const KafkaGroupOffset *offsets, int n)
 		row->metadata = strdup(offsets[i].metadata);	/* librdkafka frees it */
 		row->metadata_size = row->metadata ? strlen(offsets[i].metadata) : 0;
 	}
+	return list;
+}
+
+static TransactionJob *
+make_offsets_call(rd_kafka_consumer_group_metadata_t *group, const KafkaGroupOffset *offsets,
+				  int n)
+{
+	TransactionJob *self = make_call(NULL, kafka_setting_commit_timeout);
+
+	if (self == NULL)
+	{
+		rd_kafka_consumer_group_metadata_destroy(group);
+		return NULL;
+	}
+	self->group = group;
+	self->offsets = kafka_transaction_offset_list(offsets, n);
 	return self;
 }
 
-void
-kafka_transaction_send_offsets(KafkaProducer *producer, const char *group_id,
-							   const KafkaGroupOffset *offsets, int n)
+static void
+send_offsets(KafkaProducer *producer, rd_kafka_consumer_group_metadata_t *group,
+			 const char *group_id, const KafkaGroupOffset *offsets, int n)
 {
 	KafkaPlace	place = {.doing = "could not send offsets to the Kafka transaction",
 	.group_id = group_id};
@@ -656,12 +667,11 @@ kafka_transaction_send_offsets(KafkaProducer *producer, const char *group_id,
 	TransactionJob *self;
 	rd_kafka_error_t *error;
 
-	kafka_coordinator_await(producer->handle, group_id);
 	/* librdkafka may forget its own limit (coordinator.c) */
 	kafka_wait_start(&wait, producer->handle, &place,
 					 kafka_setting_commit_timeout + KAFKA_REPLY_GRACE_MS,
 					 "kafka_fdw.commit_timeout");
-	self = make_offsets_call(group_id, offsets, n);
+	self = make_offsets_call(group, offsets, n);
 	remember_call(producer, self && kafka_job_try_start(&self->job, producer->handle) ?
 				  self : NULL);
 	producer->must_abort = true;	/* until it is known that they are there */
@@ -669,6 +679,32 @@ kafka_transaction_send_offsets(KafkaProducer *producer, const char *group_id,
 	if (error)
 		throw_transaction_error(producer, error, &place);
 	producer->must_abort = false;
+}
+
+void
+kafka_transaction_send_offsets(KafkaProducer *producer, const char *group_id,
+							   const KafkaGroupOffset *offsets, int n)
+{
+	kafka_coordinator_await(producer->handle, group_id);
+	send_offsets(producer, rd_kafka_consumer_group_metadata_new(group_id), group_id, offsets, n);
+}
+
+void
+kafka_transaction_send_offsets_as(KafkaProducer *producer,
+								  rd_kafka_consumer_group_metadata_t *group,
+								  const char *group_id, const KafkaGroupOffset *offsets, int n)
+{
+	PG_TRY();
+	{
+		kafka_coordinator_await(producer->handle, group_id);
+	}
+	PG_CATCH();
+	{
+		rd_kafka_consumer_group_metadata_destroy(group);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	send_offsets(producer, group, group_id, offsets, n);
 }
 
 KafkaTransactionHealth

@@ -26,7 +26,8 @@ typedef enum KafkaOptionPlace
 	KAFKA_ON_TABLE = 4,
 	KAFKA_ON_COLUMN = 8,
 	KAFKA_ON_WRAPPER = 16,
-	KAFKA_ON_IMPORT = 32		/* IMPORT FOREIGN SCHEMA */
+	KAFKA_ON_IMPORT = 32,		/* IMPORT FOREIGN SCHEMA */
+	KAFKA_ON_CONSUMER = 64		/* options of kafka.subscribe and kafka.assign */
 } KafkaOptionPlace;
 
 typedef enum KafkaDeliveryMode
@@ -114,6 +115,10 @@ typedef struct KafkaOptions
 	Oid			userid;			/* whose user mapping */
 	char	   *server_name;
 	List	   *properties;		/* of KafkaProperty: server, then mapping, then table */
+
+	/* a session's consumer's, in UTF-8; NULL for everything else */
+	const char *group_id;
+	const char *group_instance_id;
 
 	/* the table's */
 	char	   *topic;

@@ -4,8 +4,8 @@
  *	  DISCARD ALL: nothing of Kafka is left in the session.
  *
  * Layer 3.  A connection pooler gives a backend from one client to the next and says DISCARD
- * ALL in between.  What a client has left in the session ends there: Kafka transactions by
- * hand, connections to Kafka with their threads, what it has sent and what was learned of
+ * ALL in between.  What a client has left in the session ends there: consumers, Kafka
+ * transactions by hand, connections to Kafka with their threads, what it has sent and what was learned of
  * topics, counters.  It cannot run in a transaction, so no messages are pending.
  *
  *-------------------------------------------------------------------------
@@ -19,6 +19,7 @@
 #include "nodes/parsenodes.h"
 #include "sql/discard.h"
 #include "tcop/utility.h"
+#include "transaction/consumers.h"
 #include "transaction/manual.h"
 
 static ProcessUtility_hook_type previous_hook;
@@ -26,6 +27,7 @@ static ProcessUtility_hook_type previous_hook;
 static void
 discard_all(void)
 {
+	kafka_consumers_close_all();
 	kafka_manual_close_all();
 	kafka_handle_close_all_idle();
 	kafka_sent_forget_all();

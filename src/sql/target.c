@@ -19,21 +19,22 @@
 #define EPOCH_DIFFERENCE \
 	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
-static int64
-parse_time(char *text)
+KafkaPlaceTarget
+kafka_sql_time_target(TimestampTz time)
 {
-	TimestampTz time = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in,
-															   CStringGetDatum(text),
-															   ObjectIdGetDatum(InvalidOid),
-															   Int32GetDatum(-1)));
+	KafkaPlaceTarget target = {false};
 	int64		micros;
 
 	if (TIMESTAMP_IS_NOBEGIN(time))
-		return KAFKA_TIME_EARLIEST;
-	if (TIMESTAMP_IS_NOEND(time))
-		return KAFKA_TIME_LATEST;
-	micros = time + EPOCH_DIFFERENCE;
-	return micros <= 0 ? 0 : (micros + 999) / 1000;
+		target.time = KAFKA_TIME_EARLIEST;
+	else if (TIMESTAMP_IS_NOEND(time))
+		target.time = KAFKA_TIME_LATEST;
+	else
+	{
+		micros = time + EPOCH_DIFFERENCE;
+		target.time = micros <= 0 ? 0 : (micros + 999) / 1000;
+	}
+	return target;
 }
 
 KafkaPlaceTarget
@@ -51,6 +52,9 @@ kafka_sql_parse_target(char *text)
 		target.offset = DatumGetInt64(DirectFunctionCall1(int8in, CStringGetDatum(text)));
 	}
 	else
-		target.time = parse_time(text);
+		target = kafka_sql_time_target(DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in,
+																			   CStringGetDatum(text),
+																			   ObjectIdGetDatum(InvalidOid),
+																			   Int32GetDatum(-1))));
 	return target;
 }

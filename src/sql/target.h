@@ -12,6 +12,8 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+
 typedef struct KafkaPlaceTarget
 {
 	bool		is_offset;
@@ -24,5 +26,8 @@ typedef struct KafkaPlaceTarget
  * 1970.  Raises 22007, 22008, 22003 for what is none of these.
  */
 extern KafkaPlaceTarget kafka_sql_parse_target(char *text);
+
+/* The same for a time that is there already. */
+extern KafkaPlaceTarget kafka_sql_time_target(TimestampTz time);
 
 #endif							/* KAFKA_SQL_TARGET_H */

@@ -35,13 +35,14 @@
 #include "ground/settings.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
+#include "transaction/consumers.h"
 #include "transaction/outgoing.h"
 #include "transaction/pending.h"
 #include "transaction/send.h"
+#include "transaction/warning.h"
 #include "utils/memutils.h"
 
 #define WHY_SIZE 512
-#define WARNING_SIZE 1024
 
 static bool ending;				/* PRE_COMMIT has begun: no more sends */
 static uint32 holdoff;			/* QueryCancelHoldoffCount with ours in it; 0: we hold none */
@@ -120,74 +121,25 @@ remember_visible_context(void)
 }
 
 /* ------------------------------------------------------------------------
- * Warnings where nothing may be raised
- *
- * A WARNING is converted to the client's encoding, and that can fail.  In the COMMIT event such an
- * error would be a PANIC, in PRE_COMMIT it would roll back what Kafka has committed.  Whoever
- * caused the message has no say in its context, either.
- * ------------------------------------------------------------------------
- */
-typedef struct Warning
-{
-	int			sqlstate;
-	char		message[WARNING_SIZE];
-	char		detail[WARNING_SIZE];
-} Warning;
-
-static void
-try_warning(const Warning *warning, int elevel)
-{
-	ereport(elevel,
-			(errcode(warning->sqlstate), errmsg_internal("%s", warning->message),
-			 errdetail_internal("%s", warning->detail)));
-}
-
-static void
-warn_quietly(const Warning *warning)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ErrorContextCallback *stack = error_context_stack;
-	uint32		interrupts = InterruptHoldoffCount;
-	uint32		cancels = QueryCancelHoldoffCount;
-	volatile bool failed = false;
-
-	error_context_stack = NULL;
-	PG_TRY();
-	{
-		try_warning(warning, WARNING);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		failed = true;
-	}
-	PG_END_TRY();
-	/* an error resets them */
-	InterruptHoldoffCount = interrupts;
-	QueryCancelHoldoffCount = cancels;
-	/* the server's log needs no conversion */
-	error_context_stack = NULL;
-	if (failed)
-		try_warning(warning, LOG_SERVER_ONLY);
-	error_context_stack = stack;
-}
-
-/* ------------------------------------------------------------------------
  * PRE_COMMIT
  * ------------------------------------------------------------------------
  */
+static void
+require_producer(KafkaSendGroup *group)
+{
+	if (group->producer)
+		return;
+	group->producer = kafka_transaction_open(group->opts);
+	kafka_transaction_begin(group->producer);
+}
+
 static void
 send_one(int number, const KafkaMessage *msg)
 {
 	KafkaDestination *destination = kafka_outgoing_at(number);
 	KafkaSendGroup *group = destination->group;
 
-	if (group->producer == NULL)
-	{
-		group->producer = kafka_transaction_open(group->opts);
-		kafka_transaction_begin(group->producer);
-	}
+	require_producer(group);
 	if (destination->target == NULL)
 		destination->target = kafka_producer_target(group->producer, destination->topic,
 													destination->npartitions,
@@ -196,19 +148,77 @@ send_one(int number, const KafkaMessage *msg)
 	group->messages++;
 }
 
+/*
+ * Consumers whose offsets are to go with the messages: in one Kafka transaction, or it would not
+ * be all or nothing.
+ */
 static void
-send_pending(void)
+check_offsets(const KafkaSessionConsumer *consumer)
+{
+	ListCell   *lc;
+
+	foreach(lc, kafka_outgoing_groups())
+	{
+		const KafkaSendGroup *group = (KafkaSendGroup *) lfirst(lc);
+
+		if (group->mode != KAFKA_DELIVERY_BEFORE_COMMIT ||
+			group->opts->serverid != consumer->serverid ||
+			group->opts->userid != consumer->userid)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("offsets of consumer \"%s\" cannot be committed with these messages",
+							consumer->spec.name),
+					 errhint("With offsets => 'transaction' all messages of the transaction go to the "
+							 "consumer's server as the same user, in delivery \"before_commit\".")));
+	}
+	if (!consumer->spec.allow_table_writes &&
+		TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a transaction with offsets of consumer \"%s\" cannot write to tables",
+						consumer->spec.name),
+				 errdetail("With offsets => 'transaction' messages and offsets are one transaction "
+						   "in Kafka; rows are not part of it."),
+				 errhint("Use offsets => 'postgres', or allow it with the option "
+						 "\"allow_table_writes\" of kafka.subscribe.")));
+}
+
+static void
+send_offsets(List *transactional)
+{
+	ListCell   *lc;
+
+	foreach(lc, transactional)
+	{
+		KafkaSessionConsumer *consumer = (KafkaSessionConsumer *) lfirst(lc);
+		KafkaSendGroup *group = kafka_outgoing_group(consumer->spec.opts,
+													 KAFKA_DELIVERY_BEFORE_COMMIT);
+
+		require_producer(group);
+		/* from here on only the group knows where it stands, unless PostgreSQL commits */
+		consumer->must_reload = true;
+		kafka_member_note_generation(consumer->member);
+		kafka_member_send_offsets(consumer->member, group->producer, consumer->offsets,
+								  consumer->noffsets);
+	}
+}
+
+static void
+send_pending(List *transactional)
 {
 	KafkaMessage msg;
 	int			number;
 	ListCell   *lc;
 
+	foreach(lc, transactional)
+		check_offsets((KafkaSessionConsumer *) lfirst(lc));
 	kafka_pending_rewind();
 	while (kafka_pending_next(&number, &msg))
 		send_one(number, &msg);
 	foreach(lc, kafka_outgoing_groups())
 		if (((KafkaSendGroup *) lfirst(lc))->producer)
 			kafka_producer_flush(((KafkaSendGroup *) lfirst(lc))->producer);
+	send_offsets(transactional);
 }
 
 static void
@@ -265,7 +275,7 @@ abort_groups(void)
 void
 kafka_commit_await_visible(KafkaProducer *producer, const char *server_name, int limit_ms)
 {
-	Warning		warning = {.sqlstate = ERRCODE_WARNING};
+	KafkaWarning warning = {.sqlstate = ERRCODE_WARNING};
 	char		why[WHY_SIZE];
 
 	if (kafka_setting_commit_wait != KAFKA_WAIT_VISIBLE ||
@@ -277,7 +287,7 @@ kafka_commit_await_visible(KafkaProducer *producer, const char *server_name, int
 			 _("messages sent through server \"%s\" are committed, but readers may not see them "
 			   "yet"), server_name);
 	snprintf(warning.detail, sizeof(warning.detail), _("Waiting for it ended: %s."), why);
-	warn_quietly(&warning);
+	kafka_warn_quietly(&warning);
 }
 
 static int
@@ -319,18 +329,21 @@ after_kafkas_commit(void)
 static void
 before_commit(void)
 {
-	MemoryContext old;
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	List	   *transactional;
 
 	ending = true;				/* a callback that runs after ours comes too late */
-	if (kafka_pending_count() == 0)
+	kafka_consumers_before_commit();
+	transactional = kafka_consumers_transactional();
+	if (kafka_pending_count() == 0 && transactional == NIL)
 	{
 		kafka_pending_close();	/* all was rolled back to savepoints */
+		MemoryContextSwitchTo(old);
 		return;
 	}
-	old = MemoryContextSwitchTo(TopTransactionContext);
 	PG_TRY();
 	{
-		send_pending();
+		send_pending(transactional);
 		remember_visible_context();
 		commit_before();
 	}
@@ -354,6 +367,11 @@ refuse_prepare(void)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot PREPARE a transaction that has sent messages to Kafka"),
 				 errhint("Use delivery \"immediate\", or COMMIT.")));
+	if (kafka_consumers_are_pending())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has polled messages from Kafka"),
+				 errhint("COMMIT it: positions belong to this session.")));
 	kafka_pending_close();
 }
 
@@ -365,7 +383,7 @@ static void
 warn_of_loss(const KafkaSendGroup *group, const char *why)
 {
 	KafkaStats *stats = kafka_stats_of(group->opts);
-	Warning		warning = {.sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN};
+	KafkaWarning warning = {.sqlstate = ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN};
 
 	stats->counters[KAFKA_COUNT_AFTER_COMMIT_FAILURES]++;
 	stats->counters[KAFKA_COUNT_AFTER_COMMIT_MESSAGES] += group->messages;
@@ -378,7 +396,7 @@ warn_of_loss(const KafkaSendGroup *group, const char *why)
 			 ngettext("It has " INT64_FORMAT " message; librdkafka says: %s",
 					  "It has " INT64_FORMAT " messages; librdkafka says: %s",
 					  (unsigned long) group->messages), group->messages, why);
-	warn_quietly(&warning);
+	kafka_warn_quietly(&warning);
 }
 
 static void
@@ -438,10 +456,12 @@ on_transaction(XactEvent event, void *arg)
 			forget_visible_context();
 			release_cancels();
 			commit_after();
+			kafka_consumers_commit(kafka_setting_after_commit_timeout);
 			forget_all();
 			break;
 		case XACT_EVENT_ABORT:
 			holdoff = 0;
+			kafka_consumers_abort();
 			abort_groups();
 			forget_all();
 			break;
@@ -460,9 +480,15 @@ on_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId p
 	int			level = GetCurrentTransactionNestLevel();
 
 	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
 		kafka_pending_subabort(level);
+		kafka_consumers_subabort(level);
+	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
 		kafka_pending_subcommit(level);
+		kafka_consumers_subcommit(level);
+	}
 }
 
 void

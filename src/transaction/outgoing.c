@@ -39,6 +39,16 @@ find_group(const KafkaOptions *opts, KafkaDeliveryMode mode)
 	return group;
 }
 
+KafkaSendGroup *
+kafka_outgoing_group(const KafkaOptions *opts, KafkaDeliveryMode mode)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	KafkaSendGroup *group = find_group(opts, mode);
+
+	MemoryContextSwitchTo(old);
+	return group;
+}
+
 static bool
 is_destination(const KafkaDestination *destination, const KafkaOptions *opts,
 			   const char *topic, KafkaDeliveryMode mode)

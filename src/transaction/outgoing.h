@@ -43,6 +43,9 @@ typedef struct KafkaDestination
 extern int	kafka_outgoing_destination(const KafkaOptions *opts, const char *topic,
 									   int32 npartitions, KafkaDeliveryMode mode);
 
+/* The one for a server as a user in a mode; made where it is new. */
+extern KafkaSendGroup *kafka_outgoing_group(const KafkaOptions *opts, KafkaDeliveryMode mode);
+
 /* By number. */
 extern KafkaDestination *kafka_outgoing_at(int number);
 

@@ -13,7 +13,8 @@ our $PARTITIONS = 4;
 our ($work, $brokers) = @ENV{qw(BENCH_WORK KAFKA_BROKERS)};
 our %opt = (messages => 1_000_000, runs => 5, section => 'all', only => '',
 	points => 1000, scans => 1000, memory => 2_000_000,
-	rows => 10_000_000, transactions => 1000, sessions => 16, calls => 100_000, idle => 300_000);
+	rows => 10_000_000, transactions => 1000, sessions => 16, calls => 100_000, idle => 300_000,
+	topics => 2000);
 
 our @EXPORT = qw($PARTITIONS $work $brokers %opt set_options wanted median percentile session ask
 	finish cpu_ms own_ms status descriptors statement program interleaved value_100 fill line
@@ -29,7 +30,7 @@ sub set_options
 		die "not a number: $_\n" if $name !~ /^(section|only)$/ && $value !~ /^\d+$/;
 		$opt{$name} = $value;
 	}
-	die "section: reading, writing or all\n" unless $opt{section} =~ /^(reading|writing|all)$/;
+	die "section: reading, writing, consuming or all\n" unless $opt{section} =~ /^(reading|writing|consuming|all)$/;
 }
 
 # Does only= leave this part of a section in?

@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 use Bench;
+use Consuming;
 use Instructions;
 use Reading;
 use Writing;
@@ -25,7 +26,12 @@ if ($callgrind)
 	Instructions::run($session);
 	exit 0;
 }
-Reading::run($session, $major) if $opt{section} ne 'writing';
-print "\n" if $opt{section} eq 'all';
-Writing::run($session) if $opt{section} ne 'reading';
+my %sections = (reading => sub { Reading::run($session, $major) }, writing => sub { Writing::run($session) },
+	consuming => sub { Consuming::run($session) });
+for my $section (qw(reading writing consuming))
+{
+	next unless $opt{section} eq $section || $opt{section} eq 'all';
+	$sections{$section}->();
+	print "\n" if $opt{section} eq 'all';
+}
 finish($session);
