@@ -14,6 +14,7 @@
 #include "client/groups.h"
 #include "client/partition_offsets.h"
 #include "client/topic.h"
+#include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "ground/compat.h"
