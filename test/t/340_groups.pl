@@ -200,6 +200,7 @@ if ($session->state eq '0A000')
 	like($session->error, qr/could not describe consumer group "newer".*cannot describe/s, 'its description is refused');
 	is($session->query_safe("SELECT count(*), string_agg(error, ' ') ~ 'cannot describe' FROM kafka.consumer_lag('newer') WHERE topic IS NULL"),
 		'1|t', 'and a row of its lag says that members are not known');
+	is($session->query_safe("SELECT count(*), count(error) FROM kafka.group_lag WHERE group_id = 'newer'"), '5|1', 'in the view of all groups, too');
 }
 else
 {

@@ -108,6 +108,17 @@ $proxy->heal;
 is($session->query_safe($requests) - $before, 3, 'three requests');
 cmp_ok($trips, '<', 4, sprintf 'three round trips: %.1f', $trips);
 
+# a session that has met nothing yet looks for the coordinator and the topics, too
+$new = KafkaFdwTest::session($node);
+$new->query_safe('SELECT kafka.list_groups()');
+$before = $new->query_safe($requests);
+$proxy->latency($DELAY_MS, direction => 'downstream');
+$begun = time;
+is($new->query_safe("SELECT count(*), sum(lag) FROM kafka.consumer_lag('waits')", 60), ($PARTITIONS + 2) . '|0', 'lag in a new session');
+note sprintf 'new session: %.1f round trips, with those of a new connection', 1000 * (time - $begun) / $DELAY_MS;
+$proxy->heal;
+is($new->query_safe($requests) - $before, 3, 'three requests');
+
 is(KafkaFdwTest::crashes($node), '', 'the server never restarted');
 $node->stop;
 done_testing();

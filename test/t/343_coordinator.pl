@@ -42,6 +42,18 @@ sub coordinator
 my $before = coordinator();
 $broker->kill(node => $before);
 KafkaFdwTest::wait_until(sub { my $id = coordinator(); return $id ne '' && $id ne $before; }, 90, 'another coordinator');
+
+# a session that knows the dead broker cannot ask it for its groups, and says so
+my $other = $sessions[0];
+$other->query_safe("SET kafka_fdw.connect_timeout = '4s'");
+my $listed = $other->query("SELECT count(*) FROM kafka.list_groups() WHERE group_id = 'moves'", 30);
+is($other->state, '00000', 'the other brokers list their groups');
+is($listed, '1', 'the group that has moved among them');
+like($other->error, qr/^WARNING:  not every broker could list its consumer groups/m, 'with a warning');
+is($other->query("SELECT count(*), count(error) FROM kafka.group_lag WHERE group_id IS NULL", 30), '1|1', 'lag of all groups has a row of it')
+	or diag $other->error;
+$other->query_safe('RESET kafka_fdw.connect_timeout');
+
 $broker->start(node => $before);
 isnt(coordinator(), $before, "broker $before is back, and is not the coordinator any more");
 
