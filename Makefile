@@ -86,7 +86,7 @@ $(error no $(PG_CONFIG): install PostgreSQL's server headers (Debian: postgresql
 endif
 
 # Libraries we link with, under the names pkg-config knows them by.
-LIBRARIES = rdkafka
+LIBRARIES = rdkafka jansson
 SHLIB_LINK += $(or $(shell pkg-config --libs $(LIBRARIES) 2>/dev/null),$(LIBRARIES:%=-l%))
 
 # PostgreSQL's headers come in as system headers too (that wins over -I), so

@@ -825,7 +825,10 @@ REVOKE EXECUTE ON FUNCTION "check"(name, boolean) FROM PUBLIC;
 
 CREATE FUNCTION get_clients(
   OUT server name, OUT username name, OUT purpose text, OUT transactional_id text,
-  OUT in_use boolean, OUT stale boolean, OUT reachable boolean, OUT started timestamptz)
+  OUT in_use boolean, OUT stale boolean, OUT reachable boolean, OUT started timestamptz,
+  OUT client text, OUT as_of timestamptz, OUT replies_waiting bigint, OUT messages_queued bigint,
+  OUT bytes_queued bigint, OUT idempotence_state text, OUT transaction_state text,
+  OUT producer_id bigint, OUT producer_epoch int)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kafka_get_clients' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 5;
 COMMENT ON FUNCTION get_clients() IS 'rows of the view kafka.clients';
@@ -842,6 +845,113 @@ COMMENT ON COLUMN clients.in_use IS 'something is using it now';
 COMMENT ON COLUMN clients.stale IS 'options have changed since: it is not used again';
 COMMENT ON COLUMN clients.reachable IS 'false: when last heard of, no broker could be reached';
 COMMENT ON COLUMN clients.started IS 'when it was started';
+COMMENT ON COLUMN clients.client IS 'librdkafka''s name for it, unique in the session';
+COMMENT ON COLUMN clients.as_of IS
+'when the columns after this were true; NULL, as they are: no statistics (kafka_fdw.statistics_interval)';
+COMMENT ON COLUMN clients.replies_waiting IS
+'delivery reports, errors and statistics that the session has not fetched yet';
+COMMENT ON COLUMN clients.messages_queued IS 'producer: messages that are not confirmed yet';
+COMMENT ON COLUMN clients.bytes_queued IS 'bytes of those';
+COMMENT ON COLUMN clients.idempotence_state IS 'producer: librdkafka''s state of its producer id';
+COMMENT ON COLUMN clients.transaction_state IS
+'transactional producer: librdkafka''s state of its transaction';
+COMMENT ON COLUMN clients.producer_id IS 'producer: its id with the brokers';
+COMMENT ON COLUMN clients.producer_epoch IS 'and the epoch of that';
+
+CREATE FUNCTION get_client_brokers(
+  OUT server name, OUT username name, OUT purpose text, OUT client text, OUT as_of timestamptz,
+  OUT broker text, OUT broker_id int, OUT source text, OUT state text, OUT state_age interval,
+  OUT rtt_avg_ms double precision, OUT rtt_p99_ms double precision,
+  OUT rtt_max_ms double precision, OUT throttle_avg_ms double precision,
+  OUT throttle_max_ms double precision, OUT queue_avg_ms double precision,
+  OUT requests_queued bigint, OUT requests_unanswered bigint, OUT requests_sent bigint,
+  OUT bytes_sent bigint, OUT send_errors bigint, OUT retries bigint, OUT timeouts bigint,
+  OUT responses bigint, OUT bytes_received bigint, OUT receive_errors bigint,
+  OUT connects bigint, OUT disconnects bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kafka_get_client_brokers' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION get_client_brokers() IS 'rows of the view kafka.client_brokers';
+
+CREATE VIEW client_brokers AS SELECT * FROM get_client_brokers();
+COMMENT ON VIEW client_brokers IS
+'librdkafka''s statistics: the brokers that each connection of this session knows';
+COMMENT ON COLUMN client_brokers.server IS 'foreign server; NULL: it was dropped';
+COMMENT ON COLUMN client_brokers.username IS 'user whose mapping was used';
+COMMENT ON COLUMN client_brokers.purpose IS 'as in clients';
+COMMENT ON COLUMN client_brokers.client IS 'as in clients';
+COMMENT ON COLUMN client_brokers.as_of IS 'when all this was true';
+COMMENT ON COLUMN client_brokers.broker IS
+'host and port; empty: a coordinator that is not known yet';
+COMMENT ON COLUMN client_brokers.broker_id IS 'NULL: not known, as of a bootstrap server';
+COMMENT ON COLUMN client_brokers.source IS
+'configured (a bootstrap server), learned (from the cluster), logical (a coordinator)';
+COMMENT ON COLUMN client_brokers.state IS 'librdkafka''s: INIT, DOWN, CONNECT, ..., UP';
+COMMENT ON COLUMN client_brokers.state_age IS 'how long it is in that state';
+COMMENT ON COLUMN client_brokers.rtt_avg_ms IS
+'round trip in the last interval: average, in milliseconds; NULL: no answer came in it';
+COMMENT ON COLUMN client_brokers.rtt_p99_ms IS '99th percentile of that';
+COMMENT ON COLUMN client_brokers.rtt_max_ms IS 'longest of that';
+COMMENT ON COLUMN client_brokers.throttle_avg_ms IS
+'throttling by the broker in the last interval: average, in milliseconds';
+COMMENT ON COLUMN client_brokers.throttle_max_ms IS 'longest of that';
+COMMENT ON COLUMN client_brokers.queue_avg_ms IS
+'wait of sent messages in librdkafka''s queue in the last interval: average, in milliseconds';
+COMMENT ON COLUMN client_brokers.requests_queued IS 'requests that wait to be sent';
+COMMENT ON COLUMN client_brokers.requests_unanswered IS 'requests that wait for their answer';
+COMMENT ON COLUMN client_brokers.requests_sent IS 'requests since the start, as all that follows';
+COMMENT ON COLUMN client_brokers.bytes_sent IS 'bytes of those';
+COMMENT ON COLUMN client_brokers.send_errors IS 'requests that could not be sent';
+COMMENT ON COLUMN client_brokers.retries IS 'requests that were sent again';
+COMMENT ON COLUMN client_brokers.timeouts IS 'requests without an answer in time';
+COMMENT ON COLUMN client_brokers.responses IS 'answers';
+COMMENT ON COLUMN client_brokers.bytes_received IS 'bytes of those';
+COMMENT ON COLUMN client_brokers.receive_errors IS 'answers that could not be received';
+COMMENT ON COLUMN client_brokers.connects IS 'attempts to connect';
+COMMENT ON COLUMN client_brokers.disconnects IS 'connections that ended';
+
+CREATE FUNCTION get_client_topics(
+  OUT server name, OUT username name, OUT purpose text, OUT client text, OUT as_of timestamptz,
+  OUT topic text, OUT partition int, OUT leader int, OUT messages_queued bigint,
+  OUT bytes_queued bigint, OUT messages_in_flight bigint, OUT messages_sent bigint,
+  OUT bytes_sent bigint, OUT fetch_state text, OUT messages_fetched bigint,
+  OUT bytes_fetched bigint, OUT messages_received bigint, OUT bytes_received bigint,
+  OUT low bigint, OUT high bigint, OUT last_stable bigint, OUT next_offset bigint,
+  OUT committed_offset bigint, OUT lag bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kafka_get_client_topics' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+COMMENT ON FUNCTION get_client_topics() IS 'rows of the view kafka.client_topics';
+
+CREATE VIEW client_topics AS SELECT * FROM get_client_topics();
+COMMENT ON VIEW client_topics IS
+'librdkafka''s statistics: the partitions of the topics that each connection of this session knows';
+COMMENT ON COLUMN client_topics.server IS 'foreign server; NULL: it was dropped';
+COMMENT ON COLUMN client_topics.username IS 'user whose mapping was used';
+COMMENT ON COLUMN client_topics.purpose IS 'as in clients';
+COMMENT ON COLUMN client_topics.client IS 'as in clients';
+COMMENT ON COLUMN client_topics.as_of IS 'when all this was true';
+COMMENT ON COLUMN client_topics.topic IS 'topic';
+COMMENT ON COLUMN client_topics.partition IS 'NULL: messages that have no partition yet';
+COMMENT ON COLUMN client_topics.leader IS 'broker id of the leader; NULL: not known';
+COMMENT ON COLUMN client_topics.messages_queued IS 'producer: messages that wait to be sent';
+COMMENT ON COLUMN client_topics.bytes_queued IS 'bytes of those';
+COMMENT ON COLUMN client_topics.messages_in_flight IS 'producer: messages sent and not confirmed';
+COMMENT ON COLUMN client_topics.messages_sent IS 'producer: messages sent since the start';
+COMMENT ON COLUMN client_topics.bytes_sent IS 'bytes of those';
+COMMENT ON COLUMN client_topics.fetch_state IS
+'librdkafka''s state of fetching: none, stopped, offset-query, active, ...';
+COMMENT ON COLUMN client_topics.messages_fetched IS
+'messages that were fetched and that the session has not taken yet';
+COMMENT ON COLUMN client_topics.bytes_fetched IS 'bytes of those';
+COMMENT ON COLUMN client_topics.messages_received IS
+'messages received since the start, without those that were thrown away';
+COMMENT ON COLUMN client_topics.bytes_received IS 'bytes of those';
+COMMENT ON COLUMN client_topics.low IS 'low watermark, as last heard';
+COMMENT ON COLUMN client_topics.high IS 'high watermark, as last heard';
+COMMENT ON COLUMN client_topics.last_stable IS 'last stable offset, as last heard';
+COMMENT ON COLUMN client_topics.next_offset IS 'offset behind the last message that was taken';
+COMMENT ON COLUMN client_topics.committed_offset IS 'offset that the group has committed';
+COMMENT ON COLUMN client_topics.lag IS
+'messages between that and the end; NULL where nothing is committed, as by scans';
 
 CREATE FUNCTION get_client_stats(
   OUT server name, OUT username name, OUT client_uses bigint, OUT clients_started bigint,
@@ -879,4 +989,4 @@ COMMENT ON COLUMN client_stats.after_commit_failures IS
 COMMENT ON COLUMN client_stats.after_commit_messages IS 'messages of those, lost or perhaps lost';
 COMMENT ON COLUMN client_stats.visible_timeouts IS
 'commits after which readers were not seen to see the messages in time (commit_wait visible)';
-GRANT SELECT ON clients, client_stats TO PUBLIC;
+GRANT SELECT ON clients, client_stats, client_brokers, client_topics TO PUBLIC;

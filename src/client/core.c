@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <time.h>
 
+#include "client/collector.h"
 #include "client/core.h"
 
 /* Longest wait for a client to be destroyed. */
@@ -146,6 +147,17 @@ kafka_core_troubles(KafkaHandleCore *core)
 }
 
 void
+kafka_core_destroy(KafkaHandleCore *core)
+{
+	if (core->logs)
+		rd_kafka_queue_destroy(core->logs);
+	destroy_aside(core->rk, core->leaves_group);
+	kafka_collector_free(core);
+	pthread_mutex_destroy(&core->mutex);
+	free(core);
+}
+
+void
 kafka_core_drop(KafkaHandleCore *core)
 {
 	int			refs;
@@ -153,11 +165,6 @@ kafka_core_drop(KafkaHandleCore *core)
 	pthread_mutex_lock(&core->mutex);
 	refs = --core->refs;
 	pthread_mutex_unlock(&core->mutex);
-	if (refs > 0)
-		return;
-	if (core->logs)
-		rd_kafka_queue_destroy(core->logs);
-	destroy_aside(core->rk, core->leaves_group);
-	pthread_mutex_destroy(&core->mutex);
-	free(core);
+	if (refs == 0)
+		kafka_core_destroy(core);
 }

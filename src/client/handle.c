@@ -31,6 +31,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "client/collector.h"
 #include "client/error.h"
 #include "client/handle_internal.h"
 #include "client/topic.h"
@@ -103,6 +104,17 @@ backends_handle(void *opaque)
 }
 
 static void
+note_error(KafkaHandle *handle, rd_kafka_resp_err_t err, const char *reason)
+{
+	if (kafka_handle_is_rejected(handle))
+		return;					/* the outage that follows a refused log-in is no news */
+	/* "1/1 brokers are down" comes last and says least */
+	if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || handle->error_text[0] == '\0')
+		strlcpy(handle->error_text, reason, sizeof(handle->error_text));
+	handle->error = err;
+}
+
+static void
 on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 {
 	KafkaHandleCore *core = (KafkaHandleCore *) opaque;
@@ -112,14 +124,10 @@ on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 	pthread_mutex_lock(&core->mutex);
 	core->troubles++;
 	pthread_mutex_unlock(&core->mutex);
-	if (handle == NULL)
-		return;
-	if (kafka_handle_is_rejected(handle))
-		return;					/* the outage that follows a refused log-in is no news */
-	/* "1/1 brokers are down" comes last and says least */
-	if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || handle->error_text[0] == '\0')
-		strlcpy(handle->error_text, reason, sizeof(handle->error_text));
-	handle->error = (rd_kafka_resp_err_t) err;
+	if (handle)
+		note_error(handle, (rd_kafka_resp_err_t) err, reason);
+	else
+		kafka_collector_hear(core, (rd_kafka_resp_err_t) err, reason);
 }
 
 static void
@@ -128,6 +136,7 @@ on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *rkm, void *opaque)
 	KafkaHandle *handle = backends_handle(opaque);
 
 	(void) rk;
+	kafka_collector_reported((KafkaHandleCore *) opaque);
 	if (handle && handle->report)
 		handle->report(handle->owner, rkm);
 }
@@ -206,7 +215,12 @@ void
 kafka_handle_serve(KafkaHandle *handle)
 {
 	rd_kafka_event_t *event;
+	rd_kafka_resp_err_t err;
+	char		heard[KAFKA_TEXT_SIZE];
 
+	err = kafka_collector_heard(handle->core, heard, sizeof(heard));
+	if (err)
+		note_error(handle, err, heard);
 	rd_kafka_poll(handle->rk, 0);
 	while ((event = rd_kafka_queue_poll(handle->core->logs, 0)) != NULL)
 	{
@@ -228,6 +242,10 @@ kafka_handle_serve(KafkaHandle *handle)
 void
 kafka_handle_succeeded(KafkaHandle *handle)
 {
+	char		heard[KAFKA_TEXT_SIZE];
+
+	/* what the collector heard before is over too */
+	(void) kafka_collector_heard(handle->core, heard, sizeof(heard));
 	handle->error = RD_KAFKA_RESP_ERR_NO_ERROR;
 	handle->error_text[0] = '\0';
 	handle->log_text[0] = '\0';
@@ -262,6 +280,7 @@ destroy_handle(KafkaHandle *handle)
 	pthread_mutex_lock(&handle->core->mutex);
 	handle->core->handle = NULL;
 	pthread_mutex_unlock(&handle->core->mutex);
+	kafka_collector_stop(handle->core);
 	if (handle->detach)
 		handle->detach(handle->owner);
 	forget_owner(handle);
@@ -359,7 +378,9 @@ kafka_handle_list(void)
 		KafkaHandle *handle = dlist_container(KafkaHandle, node, iter.cur);
 		KafkaClient *client = palloc(sizeof(KafkaClient));
 
-		kafka_handle_serve(handle);
+		/* with librdkafka 2.0.2 a member would count as polling */
+		if (handle->role != KAFKA_ROLE_MEMBER)
+			kafka_handle_serve(handle);
 		client->serverid = handle->serverid;
 		client->userid = handle->userid;
 		client->role = handle->role;
@@ -368,6 +389,8 @@ kafka_handle_list(void)
 		client->stale = handle->stale;
 		client->reachable = !kafka_handle_is_down(handle);
 		client->started = handle->started;
+		client->name = rd_kafka_name(handle->rk);
+		client->handle = handle;
 		result = lappend(result, client);
 	}
 	return result;
@@ -520,10 +543,13 @@ start_core(KafkaHandle *handle, rd_kafka_conf_t *conf)
 		pthread_mutex_init(&core->mutex, NULL);
 		core->handle = handle;
 		rd_kafka_conf_set_opaque(conf, core);
-		core->rk = start_client(handle->role, conf, text, sizeof(text));
+		if (kafka_collector_prepare(core, conf))
+			core->rk = start_client(handle->role, conf, text, sizeof(text));
 	}
 	if (core == NULL || core->rk == NULL)
 	{
+		if (core)
+			kafka_collector_free(core);
 		free(core);
 		rd_kafka_conf_destroy(conf);
 		for (int i = 0; i < DESCRIPTORS_PER_HANDLE; i++)
@@ -583,7 +609,12 @@ make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
 	handle->rk = handle->core->rk;
 	MemoryContextSetParent(context, TopMemoryContext);	/* from here on it stays */
 	dlist_push_head(&handles, &handle->node);
-	return handle;
+	if (kafka_collector_start(handle->core))
+		return handle;
+	destroy_handle(handle);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("could not start a thread for statistics")));
 }
 
 static KafkaHandle *

@@ -55,9 +55,11 @@ typedef struct KafkaClient
 	bool		stale;			/* options have changed: it is not used again */
 	bool		reachable;		/* false: the last thing heard is that no broker is */
 	TimestampTz started;
+	const char *name;			/* librdkafka's, unique in the session */
+	KafkaHandle *handle;
 } KafkaClient;
 
-/* The session's handles, as a List of KafkaClient, palloc'd. */
+/* The session's handles, as a List of KafkaClient, palloc'd; good until one is destroyed. */
 extern List *kafka_handle_list(void);
 
 /*

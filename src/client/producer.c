@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "client/collector.h"
 #include "client/error.h"
 #include "client/partitioner.h"
 #include "client/producer.h"
@@ -256,8 +257,8 @@ send_fully(KafkaProducer *producer, const KafkaMessage *msg, int32 partition,
 }
 
 static rd_kafka_resp_err_t
-try_send(KafkaProducer *producer, const KafkaMessage *msg, int32 partition,
-		 KafkaDelivery *delivery)
+hand_over(KafkaProducer *producer, const KafkaMessage *msg, int32 partition,
+		  KafkaDelivery *delivery)
 {
 	if (msg->nheaders > 0 || msg->timestamp > 0)
 		return send_fully(producer, msg, partition, delivery);
@@ -266,6 +267,21 @@ try_send(KafkaProducer *producer, const KafkaMessage *msg, int32 partition,
 						 delivery) == 0)
 		return RD_KAFKA_RESP_ERR_NO_ERROR;
 	return rd_kafka_last_error();
+}
+
+static rd_kafka_resp_err_t
+try_send(KafkaProducer *producer, const KafkaMessage *msg, int32 partition,
+		 KafkaDelivery *delivery)
+{
+	KafkaHandleCore *core = producer->handle->core;
+	rd_kafka_resp_err_t err;
+
+	if (core->collector == NULL)
+		return hand_over(producer, msg, partition, delivery);
+	kafka_collector_pause(core);
+	err = hand_over(producer, msg, partition, delivery);
+	kafka_collector_resume(core, err == RD_KAFKA_RESP_ERR_NO_ERROR);
+	return err;
 }
 
 /*

@@ -623,12 +623,15 @@ put_defaults(List **settings, KafkaRole role)
 	/* who wants a few messages needs none beyond the first answer's */
 	const char *queued = role == KAFKA_ROLE_PICKER ? "1000" : "20000";
 	char		timeout[32];
+	char		interval[32];
 
 	put_setting(settings, "client.id", "kafka_fdw");
 	put_setting(settings, "log.connection.close", "false");
 	put_setting(settings, "reconnect.backoff.max.ms", "1000");
 	put_setting(settings, "socket.nagle.disable", "true");
 	put_if_known(settings, "enable.metrics.push", "false");
+	snprintf(interval, sizeof(interval), "%d", kafka_setting_statistics_interval);
+	put_setting(settings, "statistics.interval.ms", interval);
 	/* what is not remembered cannot be mistaken for the topic that took its name */
 	if (KAFKA_RD_FRAGILE_TOPIC_CACHE())
 		put_setting(settings, "metadata.max.age.ms", "1000");
@@ -680,6 +683,7 @@ put_defaults(List **settings, KafkaRole role)
 static void
 put_fixed(List **settings, KafkaRole role)
 {
+	static const char *const never = "0";
 	char		level[8];
 
 	snprintf(level, sizeof(level), "%d", Max(kafka_setting_log_broker_messages, 3));
@@ -696,9 +700,13 @@ put_fixed(List **settings, KafkaRole role)
 			put_setting(settings, "group.id", "kafka_fdw");
 			put_setting(settings, "enable.auto.commit", "false");
 			break;
+		case KAFKA_ROLE_MEMBER:
+			/* who takes them would keep a session that hangs in its group */
+			if (KAFKA_RD_POLL_KEEPS_MEMBER())
+				put_setting(settings, "statistics.interval.ms", never);
+			KAFKA_FALLTHROUGH;
 		case KAFKA_ROLE_CONSUMER:
 		case KAFKA_ROLE_PICKER:
-		case KAFKA_ROLE_MEMBER:
 			put_setting(settings, "auto.offset.reset", "error");
 			put_setting(settings, "enable.auto.commit", "false");
 			put_setting(settings, "enable.auto.offset.store", "false");

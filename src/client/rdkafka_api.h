@@ -48,4 +48,10 @@
 #define KAFKA_RD_FRAGILE_TOPIC_CACHE() \
 	(rd_kafka_version() >= 0x020400ff && rd_kafka_version() < 0x020a00ff)
 
+/*
+ * Before 2.3 rd_kafka_poll() counts as the application's poll, so that a member of a group
+ * never exceeds max.poll.interval.ms while somebody else calls it.  Asked at run time.
+ */
+#define KAFKA_RD_POLL_KEEPS_MEMBER() (rd_kafka_version() < 0x020300ff)
+
 #endif							/* KAFKA_RDKAFKA_API_H */

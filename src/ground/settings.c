@@ -23,6 +23,7 @@ int			kafka_setting_commit_wait = KAFKA_WAIT_ACKNOWLEDGED;
 int			kafka_setting_send_buffer = 64 * 1024;
 char	   *kafka_setting_instance_name;
 int			kafka_setting_log_broker_messages = 4;
+int			kafka_setting_statistics_interval = 0;
 
 /* syslog's levels, as librdkafka numbers them */
 static const struct config_enum_entry log_levels[] = {
@@ -103,6 +104,12 @@ define_limits(void)
 							"What is beyond goes to a temporary file.",
 							&kafka_setting_send_buffer,
 							64 * 1024, 64, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("kafka_fdw.statistics_interval",
+							"How often connections to Kafka take librdkafka's statistics.",
+							"0: never. It holds for connections that are started from then on.",
+							&kafka_setting_statistics_interval,
+							0, 0, 24 * 3600 * 1000, PGC_USERSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 }
 

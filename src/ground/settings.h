@@ -28,6 +28,7 @@ extern int	kafka_setting_commit_wait;	/* a KafkaCommitWait */
 extern int	kafka_setting_send_buffer;	/* kB */
 extern char *kafka_setting_instance_name;	/* "" = made of host, port, data directory */
 extern int	kafka_setting_log_broker_messages;	/* highest syslog level that is logged */
+extern int	kafka_setting_statistics_interval;	/* ms, 0 = none */
 
 /* Defines the settings; called once, from _PG_init. */
 extern void kafka_settings_define(void);
