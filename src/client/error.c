@@ -194,6 +194,9 @@ error_message(const ErrorRule *rule, const KafkaPlace *place)
 	const char *slot = rule && rule->message ? strstr(rule->message, "%s") : NULL;
 	const char *name = rule && is_of_group(rule->err) ? place->group_id : place->topic;
 
+	/* a group that whoever waits did not name: the text goes without its quotes */
+	if (slot && name == NULL && is_of_group(rule->err))
+		return psprintf("%.*s%s", (int) (slot - 2 - rule->message), rule->message, slot + 3);
 	if (rule == NULL || rule->message == NULL || (slot && name == NULL))
 		return pstrdup(place->doing ? place->doing : "request to the Kafka cluster failed");
 	if (slot == NULL)
