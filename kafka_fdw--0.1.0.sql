@@ -699,6 +699,136 @@ COMMENT ON FUNCTION infer_columns(text, text, integer, name) IS
 'the columns that IMPORT FOREIGN SCHEMA would give a table for the topic, inferred from its last messages';
 
 -- ---------------------------------------------------------------------------
+-- Consumer groups
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION list_groups(state text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS TABLE (group_id text, state text, protocol_type text, type text, simple boolean)
+AS 'MODULE_PATHNAME', 'kafka_list_groups' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+COMMENT ON FUNCTION list_groups(text, name) IS
+'consumer groups of the cluster, sorted by id; those in one state where asked for';
+
+CREATE FUNCTION describe_group(group_id text, server name DEFAULT NULL)
+RETURNS TABLE (group_id text, state text, protocol text, simple boolean, coordinator_id integer,
+               coordinator_host text, coordinator_port integer, member_id text, client_id text,
+               group_instance_id text, host text, assignment topic_partition[])
+AS 'MODULE_PATHNAME', 'kafka_describe_group' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION describe_group(text, name) IS
+'a row for each member of a consumer group, with the partitions it has; one row where it has none';
+
+CREATE FUNCTION group_offsets(group_id text, topics text[] DEFAULT NULL, server name DEFAULT NULL)
+RETURNS TABLE (topic text, partition integer, "offset" bigint, metadata text, error text)
+AS 'MODULE_PATHNAME', 'kafka_group_offsets_rows' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+COMMENT ON FUNCTION group_offsets(text, text[], name) IS
+'the offsets that a consumer group has committed, of these topics or of all';
+
+CREATE FUNCTION alter_group_offsets(
+  group_id text, topic text, partition integer DEFAULT NULL, target text DEFAULT NULL,
+  shift bigint DEFAULT NULL, dry_run boolean DEFAULT false, server name DEFAULT NULL)
+RETURNS TABLE (topic text, partition integer, old_offset bigint, new_offset bigint, error text)
+AS 'MODULE_PATHNAME', 'kafka_alter_group_offsets' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION alter_group_offsets(text, text, integer, text, bigint, boolean, name) IS
+'moves a consumer group without members to earliest, latest, an offset or a time, or by so many offsets; acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION alter_group_offsets(text, text, integer, text, bigint, boolean, name) FROM PUBLIC;
+
+CREATE FUNCTION alter_group_offsets(
+  group_id text, offsets topic_partition[], dry_run boolean DEFAULT false, server name DEFAULT NULL)
+RETURNS TABLE (topic text, partition integer, old_offset bigint, new_offset bigint, error text)
+AS 'MODULE_PATHNAME', 'kafka_alter_group_offsets_list' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION alter_group_offsets(text, topic_partition[], boolean, name) IS
+'gives a consumer group without members these offsets; acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION alter_group_offsets(text, topic_partition[], boolean, name) FROM PUBLIC;
+
+CREATE FUNCTION delete_group_offsets(
+  group_id text, topic text, partitions integer[] DEFAULT NULL, server name DEFAULT NULL)
+RETURNS TABLE (topic text, partition integer, old_offset bigint, error text)
+AS 'MODULE_PATHNAME', 'kafka_delete_group_offsets' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION delete_group_offsets(text, text, integer[], name) IS
+'deletes a consumer group''s offsets in a topic; acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION delete_group_offsets(text, text, integer[], name) FROM PUBLIC;
+
+CREATE FUNCTION delete_group(group_id text, if_exists boolean DEFAULT false, server name DEFAULT NULL)
+RETURNS TABLE (group_id text, deleted boolean, error text)
+AS 'MODULE_PATHNAME', 'kafka_delete_group' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1;
+COMMENT ON FUNCTION delete_group(text, boolean, name) IS
+'deletes a consumer group without members, with its offsets; acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION delete_group(text, boolean, name) FROM PUBLIC;
+
+CREATE FUNCTION delete_group(group_ids text[], if_exists boolean DEFAULT false, server name DEFAULT NULL)
+RETURNS TABLE (group_id text, deleted boolean, error text)
+AS 'MODULE_PATHNAME', 'kafka_delete_groups' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION delete_group(text[], boolean, name) IS
+'deletes consumer groups, a row for each: what fails for one is in its row; acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION delete_group(text[], boolean, name) FROM PUBLIC;
+
+CREATE FUNCTION consumer_lag(group_id text, server name DEFAULT NULL)
+RETURNS TABLE (topic text, partition integer, committed bigint, end_offset bigint, lag bigint,
+               member_id text, client_id text, host text, error text)
+AS 'MODULE_PATHNAME', 'kafka_consumer_lag' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+COMMENT ON FUNCTION consumer_lag(text, name) IS
+'how far a consumer group is behind the last stable offset, a row for each partition it has an offset in or a member for';
+
+CREATE FUNCTION get_group_lag(
+  OUT group_id text, OUT topic text, OUT partition integer, OUT committed bigint,
+  OUT end_offset bigint, OUT lag bigint, OUT member_id text, OUT client_id text, OUT host text,
+  OUT error text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kafka_get_group_lag' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+COMMENT ON FUNCTION get_group_lag() IS 'rows of the view kafka.group_lag';
+
+CREATE VIEW group_lag AS SELECT * FROM get_group_lag();
+COMMENT ON VIEW group_lag IS
+'how far every consumer group of the default server is behind';
+COMMENT ON COLUMN group_lag.group_id IS 'group; NULL: a broker could not list its groups, see error';
+COMMENT ON COLUMN group_lag.topic IS 'topic; NULL: the row is about the group as a whole, see error';
+COMMENT ON COLUMN group_lag.partition IS 'partition';
+COMMENT ON COLUMN group_lag.committed IS 'the group''s offset; NULL: it has none';
+COMMENT ON COLUMN group_lag.end_offset IS 'the partition''s last stable offset; NULL: see error';
+COMMENT ON COLUMN group_lag.lag IS 'end_offset - committed; NULL where one of them is';
+COMMENT ON COLUMN group_lag.member_id IS 'member that has the partition; NULL: none';
+COMMENT ON COLUMN group_lag.client_id IS 'its client.id';
+COMMENT ON COLUMN group_lag.host IS 'its address, as the broker sees it';
+COMMENT ON COLUMN group_lag.error IS 'what is wrong with the partition, the group or a broker';
+GRANT SELECT ON group_lag TO PUBLIC;
+
+-- ---------------------------------------------------------------------------
+-- ACLs of the cluster
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION create_acl(
+  principal text, operation text, resource_type text, resource_name text,
+  pattern_type text DEFAULT 'literal', permission text DEFAULT 'allow', host text DEFAULT '*',
+  server name DEFAULT NULL)
+RETURNS TABLE (principal text, operation text, resource_type text, resource_name text,
+               pattern_type text, permission text, host text)
+AS 'MODULE_PATHNAME', 'kafka_create_acl' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1;
+COMMENT ON FUNCTION create_acl(text, text, text, text, text, text, text, name) IS
+'adds an entry to the cluster''s ACLs; acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION create_acl(text, text, text, text, text, text, text, name) FROM PUBLIC;
+
+CREATE FUNCTION list_acls(
+  principal text DEFAULT NULL, operation text DEFAULT NULL, resource_type text DEFAULT NULL,
+  resource_name text DEFAULT NULL, pattern_type text DEFAULT NULL, permission text DEFAULT NULL,
+  host text DEFAULT NULL, server name DEFAULT NULL)
+RETURNS TABLE (principal text, operation text, resource_type text, resource_name text,
+               pattern_type text, permission text, host text)
+AS 'MODULE_PATHNAME', 'kafka_list_acls' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 100;
+COMMENT ON FUNCTION list_acls(text, text, text, text, text, text, text, name) IS
+'entries of the cluster''s ACLs that match; NULL matches any';
+REVOKE EXECUTE ON FUNCTION list_acls(text, text, text, text, text, text, text, name) FROM PUBLIC;
+
+CREATE FUNCTION delete_acl(
+  principal text DEFAULT NULL, operation text DEFAULT NULL, resource_type text DEFAULT NULL,
+  resource_name text DEFAULT NULL, pattern_type text DEFAULT NULL, permission text DEFAULT NULL,
+  host text DEFAULT NULL, delete_all boolean DEFAULT false, server name DEFAULT NULL)
+RETURNS TABLE (principal text, operation text, resource_type text, resource_name text,
+               pattern_type text, permission text, host text, error text)
+AS 'MODULE_PATHNAME', 'kafka_delete_acl' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION delete_acl(text, text, text, text, text, text, text, boolean, name) IS
+'deletes the entries of the cluster''s ACLs that match, and returns them; acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION delete_acl(text, text, text, text, text, text, text, boolean, name) FROM PUBLIC;
+
+-- ---------------------------------------------------------------------------
 -- Care
 -- ---------------------------------------------------------------------------
 
@@ -729,7 +859,7 @@ COMMENT ON VIEW clients IS
 COMMENT ON COLUMN clients.server IS 'foreign server; NULL: it was dropped';
 COMMENT ON COLUMN clients.username IS 'user whose mapping it was made with';
 COMMENT ON COLUMN clients.purpose IS
-'metadata, scan, lookup (scans of a few messages), producer, transactional producer';
+'metadata, group offsets, scan, lookup (scans of a few messages), producer, transactional producer';
 COMMENT ON COLUMN clients.transactional_id IS 'Kafka''s transactional id, of a transactional producer';
 COMMENT ON COLUMN clients.in_use IS 'something is using it now';
 COMMENT ON COLUMN clients.stale IS 'options have changed since: it is not used again';

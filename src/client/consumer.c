@@ -170,7 +170,8 @@ plan_scans(KafkaConsumer *consumer, const KafkaRange *ranges, int nranges)
 static void
 start_partition(KafkaConsumer *consumer, PartitionScan *scan)
 {
-	KafkaPlace	place = {"could not start to read", consumer->topic, scan->partition, true, NULL};
+	KafkaPlace	place = {.doing = "could not start to read", .topic = consumer->topic,
+	.partition = scan->partition, .has_partition = true};
 
 	if (rd_kafka_consume_start_queue(consumer->rkt, scan->partition, scan->position,
 									 consumer->queue) != 0)
@@ -362,7 +363,8 @@ handle_out_of_range(KafkaConsumer *consumer, PartitionScan *scan)
 static void
 handle_event(KafkaConsumer *consumer, PartitionScan *scan, const rd_kafka_message_t *rkm)
 {
-	KafkaPlace	place = {"could not read from Kafka", consumer->topic, rkm->partition, true, NULL};
+	KafkaPlace	place = {.doing = "could not read from Kafka", .topic = consumer->topic,
+	.partition = rkm->partition, .has_partition = true};
 
 	if (rkm->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
 	{

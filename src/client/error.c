@@ -59,6 +59,17 @@ static const ErrorRule error_rules[] = {
 	"The principal needs Write on it; those of the extension itself begin with \"kafka_fdw.\"."},
 	{RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, ERRCODE_INSUFFICIENT_PRIVILEGE,
 	"the Kafka cluster denies access to consumer group \"%s\"", NULL},
+	{RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND, ERRCODE_UNDEFINED_OBJECT,
+		"consumer group \"%s\" does not exist",
+	"List groups with kafka.list_groups."},
+	{RD_KAFKA_RESP_ERR_NON_EMPTY_GROUP, ERRCODE_OBJECT_IN_USE,
+		"consumer group \"%s\" has active members",
+	"Stop its consumers first: kafka.describe_group shows them."},
+	{RD_KAFKA_RESP_ERR_GROUP_SUBSCRIBED_TO_TOPIC, ERRCODE_OBJECT_IN_USE, NULL,
+	"Stop the group's consumers first: kafka.describe_group shows them."},
+	{RD_KAFKA_RESP_ERR_SECURITY_DISABLED, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+		"the Kafka cluster has no authorizer",
+	"Its brokers need \"authorizer.class.name\" before they can keep ACLs."},
 	{RD_KAFKA_RESP_ERR__AUTHENTICATION, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
 		"authentication with the Kafka cluster failed",
 	"Check the user mapping and the server's \"security_protocol\" and \"sasl_mechanisms\"."},
@@ -202,7 +213,9 @@ error_object(const KafkaHandle *handle, const ErrorRule *rule, const KafkaPlace 
 	switch (rule->err)
 	{
 		case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-			return place->group ? place->group : handle ? handle->group_id : NULL;
+		case RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND:
+		case RD_KAFKA_RESP_ERR_NON_EMPTY_GROUP:
+			return place->group_id ? place->group_id : handle ? handle->group_id : NULL;
 		case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
 			return handle ? handle->transactional_id : NULL;
 		default:

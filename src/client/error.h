@@ -24,7 +24,7 @@ typedef struct KafkaPlace
 	const char *topic;
 	int32		partition;		/* shown if has_partition */
 	bool		has_partition;
-	const char *group;			/* consumer group */
+	const char *group_id;
 } KafkaPlace;
 
 /* SQLSTATE of an error code. */

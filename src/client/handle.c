@@ -714,6 +714,12 @@ kafka_handle_admin(const KafkaOptions *opts)
 	return find_or_make(opts, KAFKA_ROLE_ADMIN, NULL);
 }
 
+KafkaHandle *
+kafka_handle_groups(const KafkaOptions *opts)
+{
+	return find_or_make(opts, KAFKA_ROLE_GROUPS, NULL);
+}
+
 /* ------------------------------------------------------------------------
  * Invalidation
  * ------------------------------------------------------------------------

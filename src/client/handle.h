@@ -41,6 +41,9 @@ extern void kafka_handle_discard(KafkaHandle *handle);
  */
 extern KafkaHandle *kafka_handle_admin(const KafkaOptions *opts);
 
+/* The same for what group_offsets.c asks. */
+extern KafkaHandle *kafka_handle_groups(const KafkaOptions *opts);
+
 /* One of the session's handles, for a look from SQL. */
 typedef struct KafkaClient
 {

@@ -145,7 +145,7 @@ void
 kafka_partition_offsets(const KafkaOptions *opts, KafkaPartitionOffset *rows, int n)
 {
 	KafkaPlace	place = {.doing = "could not read the offsets of partitions"};
-	int			timeout_ms = Min(FIRST_TRY_MS, kafka_setting_connect_timeout);
+	int			timeout_ms = Min(FIRST_TRY_MS, kafka_setting_connect_timeout / 2);
 	KafkaWait	wait;
 	rd_kafka_resp_err_t err;
 

@@ -367,7 +367,8 @@ send_after_refresh(KafkaProducer *producer, const KafkaMessage *msg, int32 parti
 				   KafkaDelivery *delivery)
 {
 	KafkaTarget *target = delivery->target;
-	KafkaPlace	place = {"could not send a message to Kafka", target->topic, partition, true, NULL};
+	KafkaPlace	place = {.doing = "could not send a message to Kafka", .topic = target->topic,
+	.partition = partition, .has_partition = true};
 	rd_kafka_resp_err_t err;
 	KafkaWait	wait;
 
@@ -388,8 +389,9 @@ static rd_kafka_resp_err_t
 send_when_room(KafkaProducer *producer, const KafkaMessage *msg, int32 partition,
 			   KafkaDelivery *delivery)
 {
-	KafkaPlace	place = {"could not send a message to Kafka", delivery->target->topic, partition,
-	partition != KAFKA_PARTITION_ANY, NULL};
+	KafkaPlace	place = {.doing = "could not send a message to Kafka",
+	.topic = delivery->target->topic, .partition = partition,
+	.has_partition = partition != KAFKA_PARTITION_ANY};
 	rd_kafka_resp_err_t err;
 	KafkaWait	wait;
 
@@ -408,8 +410,8 @@ static KAFKA_NORETURN void
 throw_unsent(KafkaProducer *producer, const KafkaMessage *msg, const KafkaTarget *target,
 			 rd_kafka_resp_err_t err)
 {
-	KafkaPlace	place = {"could not send a message to Kafka", target->topic, msg->partition,
-	msg->partition != KAFKA_PARTITION_ANY, NULL};
+	KafkaPlace	place = {.doing = "could not send a message to Kafka", .topic = target->topic,
+	.partition = msg->partition, .has_partition = msg->partition != KAFKA_PARTITION_ANY};
 	char		text[KAFKA_TEXT_SIZE] = "";
 	char		topic[KAFKA_TOPIC_SIZE];
 	rd_kafka_resp_err_t fatal;

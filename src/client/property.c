@@ -638,6 +638,7 @@ put_defaults(List **settings, KafkaRole role)
 	switch (role)
 	{
 		case KAFKA_ROLE_ADMIN:
+		case KAFKA_ROLE_GROUPS:
 			put_setting(settings, "fetch.max.bytes", DEFAULT_FETCH_BYTES);
 			break;
 		case KAFKA_ROLE_PICKER:
@@ -694,6 +695,11 @@ put_fixed(List **settings, KafkaRole role)
 	{
 		case KAFKA_ROLE_ADMIN:
 			break;
+		case KAFKA_ROLE_GROUPS:
+			/* it never joins, and the group need not exist */
+			put_setting(settings, "group.id", "kafka_fdw");
+			put_setting(settings, "enable.auto.commit", "false");
+			break;
 		case KAFKA_ROLE_MEMBER:
 			/* who takes them would keep a session that hangs in its group */
 			if (KAFKA_RD_POLL_KEEPS_MEMBER())
@@ -728,8 +734,9 @@ suits_role(const KnownProperty *known, KafkaRole role)
 	if (known->direction == 'C')
 		return role == KAFKA_ROLE_CONSUMER || role == KAFKA_ROLE_PICKER ||
 			role == KAFKA_ROLE_MEMBER ||
-			(role == KAFKA_ROLE_ADMIN && (strcmp(known->name, "isolation.level") == 0 ||
-										  strcmp(known->name, "fetch.max.bytes") == 0));
+			((role == KAFKA_ROLE_ADMIN || role == KAFKA_ROLE_GROUPS) &&
+			 (strcmp(known->name, "isolation.level") == 0 ||
+			  strcmp(known->name, "fetch.max.bytes") == 0));
 	return true;
 }
 

@@ -19,6 +19,7 @@
 typedef enum KafkaRole
 {
 	KAFKA_ROLE_ADMIN,			/* metadata, offsets, administration */
+	KAFKA_ROLE_GROUPS,			/* offsets of consumer groups: see group_offsets.c */
 	KAFKA_ROLE_CONSUMER,		/* bounded scans */
 	KAFKA_ROLE_PICKER,			/* the same for a few messages: small fetches */
 	KAFKA_ROLE_MEMBER,			/* kafka.subscribe, kafka.assign: a consumer with a group id */

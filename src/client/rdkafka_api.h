@@ -30,6 +30,22 @@
 #define KAFKA_RD_LEADER_EPOCH(rkm) ((void) (rkm), -1)
 #endif
 
+/* Types of groups in the list of them came with 2.6: Classic, Consumer; else NULL. */
+#if RD_KAFKA_VERSION >= 0x020600ff
+#define KAFKA_RD_LISTING_TYPE(listing) \
+	rd_kafka_consumer_group_type_name(rd_kafka_ConsumerGroupListing_type(listing))
+#else
+#define KAFKA_RD_LISTING_TYPE(listing) ((void) (listing), (const char *) NULL)
+#endif
+
+/* ACLs of transactional ids came with 2.6; the number is Kafka's. */
+#if RD_KAFKA_VERSION >= 0x020600ff
+#define KAFKA_RD_ACL_TRANSACTIONAL_ID true
+#else
+#define KAFKA_RD_ACL_TRANSACTIONAL_ID false
+#endif
+#define KAFKA_RD_RESOURCE_TRANSACTIONAL_ID ((rd_kafka_ResourceType_t) 5)
+
 /*
  * From 2.4 to before 2.10 a handle that learns of a topic of the same name with another id
  * corrupts its metadata cache and crashes the process (librdkafka issue 4964).  Asked at run

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * request.c
- *	  One request of administration and its answer.
+ *	  Requests of administration and their answers.
  *
  * Layer 1.  librdkafka's admin calls are asynchronous: a request, and its answer as an
  * event on a queue that is polled in slices, so that every one of them can be cancelled.
@@ -13,6 +13,7 @@
 #include "client/request.h"
 #include "client/wait.h"
 #include "ground/compat.h"
+#include "ground/settings.h"
 
 /* librdkafka has the time limit; its answer gets this much more. */
 #define REPLY_GRACE_MS 500
@@ -27,30 +28,54 @@ goes_to_coordinator(rd_kafka_admin_op_t op)
 		op == RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS;
 }
 
+static void
+set_limits(rd_kafka_AdminOptions_t *options, rd_kafka_admin_op_t op, int timeout_ms)
+{
+	char		text[KAFKA_TEXT_SIZE];
+
+	rd_kafka_AdminOptions_set_request_timeout(options, goes_to_coordinator(op) ?
+											  KAFKA_COORDINATOR_LIMIT_MS : timeout_ms, text,
+											  sizeof(text));
+	/* not every request has one */
+	rd_kafka_AdminOptions_set_operation_timeout(options, timeout_ms, text, sizeof(text));
+}
+
+/* ------------------------------------------------------------------------
+ * One
+ * ------------------------------------------------------------------------
+ */
 void
 kafka_request_begin(KafkaRequest *request, const KafkaOptions *opts, rd_kafka_admin_op_t op,
 					const KafkaPlace *place, int timeout_ms)
 {
-	char		text[KAFKA_TEXT_SIZE];
-
 	request->handle = kafka_handle_admin(opts);
 	request->place = *place;
 	request->timeout_ms = timeout_ms;
 	request->options = rd_kafka_AdminOptions_new(request->handle->rk, op);
 	request->to_coordinator = goes_to_coordinator(op);
-	rd_kafka_AdminOptions_set_request_timeout(request->options, request->to_coordinator ?
-											  KAFKA_COORDINATOR_LIMIT_MS : timeout_ms,
-											  text, sizeof(text));
-	/* not every request has one */
-	rd_kafka_AdminOptions_set_operation_timeout(request->options, timeout_ms, text, sizeof(text));
+	set_limits(request->options, op, timeout_ms);
 	request->queue = rd_kafka_queue_new(request->handle->rk);
+}
+
+rd_kafka_resp_err_t
+kafka_request_error(rd_kafka_event_t *event)
+{
+	rd_kafka_resp_err_t err = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+
+	return err == RD_KAFKA_RESP_ERR__TIMED_OUT ? RD_KAFKA_RESP_ERR__TRANSPORT : err;
+}
+
+const char *
+kafka_request_error_text(rd_kafka_event_t *event)
+{
+	return event ? rd_kafka_event_error_string(event) : "no answer in time";
 }
 
 /* Raises the error of a request that failed as a whole. */
 static void
 check_event(KafkaRequest *request, rd_kafka_event_t *event)
 {
-	rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+	rd_kafka_resp_err_t err = kafka_request_error(event);
 	char		text[KAFKA_TEXT_SIZE];
 
 	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -61,8 +86,6 @@ check_event(KafkaRequest *request, rd_kafka_event_t *event)
 	strlcpy(text, rd_kafka_event_error_string(event), sizeof(text));
 	rd_kafka_event_destroy(event);
 	kafka_handle_serve(request->handle);
-	if (err == RD_KAFKA_RESP_ERR__TIMED_OUT)
-		err = RD_KAFKA_RESP_ERR__TRANSPORT;
 	kafka_error_throw(request->handle, err, text, &request->place);
 }
 
@@ -91,4 +114,92 @@ kafka_request_await(KafkaRequest *request)
 	PG_END_TRY();
 	check_event(request, event);
 	return event;
+}
+
+/* ------------------------------------------------------------------------
+ * Several at once
+ * ------------------------------------------------------------------------
+ */
+void
+kafka_requests_begin(KafkaRequests *requests, KafkaHandle *handle, const KafkaPlace *place,
+					 int n)
+{
+	requests->handle = handle;
+	requests->place = *place;
+	requests->timeout_ms = kafka_setting_connect_timeout;
+	requests->n = n;
+	requests->events = palloc0(sizeof(rd_kafka_event_t *) * Max(n, 1));
+	requests->queue = rd_kafka_queue_new(handle->rk);
+}
+
+rd_kafka_AdminOptions_t *
+kafka_requests_options(KafkaRequests *requests, rd_kafka_admin_op_t op, int number)
+{
+	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(requests->handle->rk, op);
+
+	set_limits(options, op, requests->timeout_ms);
+	rd_kafka_AdminOptions_set_opaque(options, (void *) (intptr_t) number);
+	requests->handle->stats->counters[KAFKA_COUNT_REQUESTS]++;
+	return options;
+}
+
+/* Takes answers until all are there, or none has come for the time limit. */
+static void
+gather(KafkaRequests *requests, KafkaWait *wait)
+{
+	for (int left = requests->n; left > 0;)
+	{
+		rd_kafka_event_t *event = rd_kafka_queue_poll(requests->queue, KAFKA_SLICE_MS);
+
+		if (event)
+		{
+			requests->events[(intptr_t) rd_kafka_event_opaque(event)] = event;
+			kafka_wait_progress(wait);
+			left--;
+		}
+		else if (kafka_wait_elapsed(wait) > requests->timeout_ms)
+			break;
+		else
+			kafka_wait_check(wait);
+	}
+}
+
+void
+kafka_requests_await(KafkaRequests *requests)
+{
+	KafkaWait	wait;
+
+	kafka_wait_start(&wait, requests->handle, &requests->place,
+					 requests->timeout_ms + REPLY_GRACE_MS, KAFKA_REQUEST_LIMIT);
+	PG_TRY();
+	{
+		gather(requests, &wait);
+	}
+	PG_CATCH();
+	{
+		requests->handle->stale = true; /* request.h says why */
+		kafka_requests_end(requests);
+		rd_kafka_queue_destroy(requests->queue);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	rd_kafka_queue_destroy(requests->queue);
+	for (int i = 0; i < requests->n; i++)
+	{
+		if (requests->events[i] == NULL)
+			requests->handle->stale = true;
+		else if (!rd_kafka_event_error(requests->events[i]))
+			kafka_handle_succeeded(requests->handle);
+	}
+}
+
+void
+kafka_requests_end(KafkaRequests *requests)
+{
+	for (int i = 0; i < requests->n; i++)
+	{
+		if (requests->events[i])
+			rd_kafka_event_destroy(requests->events[i]);
+		requests->events[i] = NULL;
+	}
 }

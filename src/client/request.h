@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * request.h
- *	  One request of administration and its answer.
+ *	  Requests of administration and their answers.
  *
  * Layer 1, private to src/client.
  *
@@ -51,5 +51,38 @@ extern void kafka_request_begin(KafkaRequest *request, const KafkaOptions *opts,
  * the caller destroys.
  */
 extern rd_kafka_event_t *kafka_request_await(KafkaRequest *request);
+
+/* Several requests under way at once. */
+typedef struct KafkaRequests
+{
+	KafkaHandle *handle;
+	KafkaPlace	place;			/* for errors */
+	int			timeout_ms;		/* of each */
+	int			n;
+	rd_kafka_event_t **events;	/* the answers, by the requests' numbers; NULL: none in time */
+	rd_kafka_queue_t *queue;	/* where they come */
+} KafkaRequests;
+
+/*
+ * A queue for n requests with the handle, within kafka_fdw.connect_timeout; nothing is sent.
+ * Until kafka_requests_await nothing may be raised, or it is lost.
+ */
+extern void kafka_requests_begin(KafkaRequests *requests, KafkaHandle *handle,
+								 const KafkaPlace *place, int n);
+
+/* Options for one of them, with its number from 0 on; destroyed by the caller once it is sent. */
+extern rd_kafka_AdminOptions_t *kafka_requests_options(KafkaRequests *requests,
+													   rd_kafka_admin_op_t op, int number);
+
+/*
+ * Waits for all answers, cancellably, and frees the queue.  An answer may be an error: the
+ * caller looks, and destroys all of them with kafka_requests_end.
+ */
+extern void kafka_requests_await(KafkaRequests *requests);
+extern void kafka_requests_end(KafkaRequests *requests);
+
+/* The error of an answer (NULL: none) as a whole; a time-out is taken for what it means. */
+extern rd_kafka_resp_err_t kafka_request_error(rd_kafka_event_t *event);
+extern const char *kafka_request_error_text(rd_kafka_event_t *event);
 
 #endif							/* KAFKA_REQUEST_H */

@@ -37,7 +37,7 @@
 
 #include "access/xlog.h"
 #include "client/error.h"
-#include "client/group.h"
+#include "client/coordinator.h"
 #include "client/producer_internal.h"
 #include "client/topic_internal.h"
 #include "client/transaction.h"
@@ -677,12 +677,12 @@ send_offsets(KafkaProducer *producer, rd_kafka_consumer_group_metadata_t *group,
 			 const char *group_id, const KafkaGroupOffset *offsets, int n)
 {
 	KafkaPlace	place = {.doing = "could not send offsets to the Kafka transaction",
-	.group = group_id};
+	.group_id = group_id};
 	KafkaWait	wait;
 	TransactionJob *self;
 	rd_kafka_error_t *error;
 
-	/* librdkafka may forget its own limit (group.c) */
+	/* librdkafka may forget its own limit (coordinator.c) */
 	kafka_wait_start(&wait, producer->handle, &place,
 					 kafka_setting_commit_timeout + KAFKA_REPLY_GRACE_MS,
 					 "kafka_fdw.commit_timeout");
@@ -700,8 +700,7 @@ void
 kafka_transaction_send_offsets(KafkaProducer *producer, const char *group_id,
 							   const KafkaGroupOffset *offsets, int n)
 {
-	kafka_group_await_coordinator(producer->handle, group_id, offsets[0].topic,
-								  offsets[0].partition);
+	kafka_coordinator_await(producer->handle, group_id);
 	send_offsets(producer, rd_kafka_consumer_group_metadata_new(group_id), group_id, offsets, n);
 }
 
@@ -712,8 +711,7 @@ kafka_transaction_send_offsets_as(KafkaProducer *producer,
 {
 	PG_TRY();
 	{
-		kafka_group_await_coordinator(producer->handle, group_id, offsets[0].topic,
-									  offsets[0].partition);
+		kafka_coordinator_await(producer->handle, group_id);
 	}
 	PG_CATCH();
 	{

@@ -31,6 +31,39 @@ kafka_sql_put_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+Datum
+kafka_sql_foreign_text(const char *text)
+{
+	int			len = (int) strlen(text);
+	StringInfoData buf;
+
+	if (pg_encoding_verifymbstr(PG_UTF8, text, len) != len)
+	{
+		initStringInfo(&buf);
+		while (len > 0)
+		{
+			int			good = pg_encoding_verifymbstr(PG_UTF8, text, len);
+
+			appendBinaryStringInfo(&buf, text, good);
+			text += good;
+			len -= good;
+			if (len-- > 0)
+				appendStringInfo(&buf, "\\x%02x", (unsigned char) *text++);
+		}
+		text = buf.data;
+		len = buf.len;
+	}
+	return CStringGetTextDatum(pg_any_to_server(text, len, PG_UTF8));
+}
+
+void
+kafka_sql_set_text(Datum *values, bool *nulls, int column, const char *text)
+{
+	nulls[column] = text == NULL;
+	if (text)
+		values[column] = kafka_sql_foreign_text(text);
+}
+
 static void
 require_argument(FunctionCallInfo fcinfo, int argno, const char *name)
 {
@@ -75,16 +108,31 @@ kafka_sql_names(FunctionCallInfo fcinfo, int argno, const char *argument, int *c
 	return names;
 }
 
-char *
-kafka_sql_group(FunctionCallInfo fcinfo, int argno)
+static char *
+check_group(const char *group_id, const char *argument)
 {
-	char	   *group_id = kafka_sql_text(fcinfo, argno, "group_id");
-
 	if (group_id[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"group_id\" must not be empty")));
+				 errmsg("argument \"%s\" must not %s", argument,
+						strcmp(argument, "group_id") == 0 ? "be empty" : "have an empty id")));
 	return pg_server_to_any(group_id, (int) strlen(group_id), PG_UTF8);
+}
+
+char *
+kafka_sql_group(FunctionCallInfo fcinfo, int argno)
+{
+	return check_group(kafka_sql_text(fcinfo, argno, "group_id"), "group_id");
+}
+
+char	  **
+kafka_sql_group_array(FunctionCallInfo fcinfo, int argno, int *count)
+{
+	char	  **group_ids = kafka_sql_names(fcinfo, argno, "group_ids", count);
+
+	for (int i = 0; i < *count; i++)
+		group_ids[i] = check_group(group_ids[i], "group_ids");
+	return group_ids;
 }
 
 /* ------------------------------------------------------------------------

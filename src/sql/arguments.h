@@ -21,6 +21,15 @@
 extern void kafka_sql_put_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
 /*
+ * Text that comes from the cluster, UTF-8 as a rule, as a text datum; bytes that are no UTF-8
+ * are written as \\x and two hexadecimal digits.
+ */
+extern Datum kafka_sql_foreign_text(const char *text);
+
+/* The same in a row of the result: NULL where there is none. */
+extern void kafka_sql_set_text(Datum *values, bool *nulls, int column, const char *text);
+
+/*
  * A text[] as C strings, each once, in their order.  Raises 22004 that names the argument for
  * NULL and for NULL elements.
  */
@@ -29,6 +38,9 @@ extern char **kafka_sql_names(FunctionCallInfo fcinfo, int argno, const char *ar
 
 /* A group id, in UTF-8: not NULL (22004), not empty (22023). */
 extern char *kafka_sql_group(FunctionCallInfo fcinfo, int argno);
+
+/* Group ids as a text[]: as kafka_sql_names and kafka_sql_group. */
+extern char **kafka_sql_group_array(FunctionCallInfo fcinfo, int argno, int *count);
 
 /*
  * A JSON object as a List of KafkaProperty (place unused): {"retention.ms": 1000, ...}.

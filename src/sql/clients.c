@@ -28,6 +28,7 @@
 
 static const char *const purposes[] = {
 	[KAFKA_ROLE_ADMIN] = "metadata",
+	[KAFKA_ROLE_GROUPS] = "group offsets",
 	[KAFKA_ROLE_CONSUMER] = "scan",
 	[KAFKA_ROLE_PICKER] = "lookup",
 	[KAFKA_ROLE_MEMBER] = "consumer",
