@@ -28,12 +28,15 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "client/collector.h"
 #include "client/error.h"
 #include "client/handle_internal.h"
+#include "client/redact.h"
+#include "client/rules.h"
 #include "client/topic.h"
 #include "client/wait.h"
 #include "ground/compat.h"
@@ -49,6 +52,10 @@
 #define MAX_IDLE 8
 /* Longest wait for helper threads when the backend exits. */
 #define EXIT_WAIT_MS 500
+/* The least severe of librdkafka's messages that may be told in an error: syslog's notice. */
+#define TOLD_LEVEL 5
+/* What of one of them is kept. */
+#define LOG_SIZE 2048
 /* Descriptors that a handle needs for itself: wake-up pipes, one connection, a spare. */
 #define DESCRIPTORS_PER_HANDLE 8
 
@@ -110,7 +117,10 @@ note_error(KafkaHandle *handle, rd_kafka_resp_err_t err, const char *reason)
 		return;					/* the outage that follows a refused log-in is no news */
 	/* "1/1 brokers are down" comes last and says least */
 	if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || handle->error_text[0] == '\0')
+	{
 		strlcpy(handle->error_text, reason, sizeof(handle->error_text));
+		kafka_redact(handle->error_text, handle->secrets);
+	}
 	handle->error = err;
 }
 
@@ -159,7 +169,7 @@ on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_l
  * ------------------------------------------------------------------------
  */
 
-/* logfmt: a value is quoted, with its quotes, backslashes and line ends escaped. */
+/* logfmt: a value is quoted; quotes and backslashes are escaped, control characters are blanks. */
 static char *
 logfmt_quote(const char *text)
 {
@@ -171,7 +181,7 @@ logfmt_quote(const char *text)
 	{
 		if (*text == '"' || *text == '\\')
 			appendStringInfoChar(&buf, '\\');
-		appendStringInfoChar(&buf, *text == '\n' || *text == '\r' ? ' ' : *text);
+		appendStringInfoChar(&buf, iscntrl((unsigned char) *text) ? ' ' : *text);
 	}
 	appendStringInfoChar(&buf, '"');
 	return buf.data;
@@ -211,6 +221,20 @@ judge_log(KafkaHandle *handle, const char *facility, const char *text)
 	}
 }
 
+/* What is said to superusers in the log is not all for everybody's errors. */
+static void
+take_log(KafkaHandle *handle, int level, const char *facility, const char *text)
+{
+	char		shown[LOG_SIZE];
+
+	strlcpy(shown, text, sizeof(shown));
+	kafka_redact(shown, handle->secrets);
+	if (level <= TOLD_LEVEL)
+		strlcpy(handle->log_text, shown, sizeof(handle->log_text));
+	judge_log(handle, facility, shown);
+	log_broker_message(handle, level, facility, shown);
+}
+
 void
 kafka_handle_serve(KafkaHandle *handle)
 {
@@ -230,11 +254,7 @@ kafka_handle_serve(KafkaHandle *handle)
 
 		if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_LOG &&
 			rd_kafka_event_log(event, &facility, &text, &level) == 0)
-		{
-			strlcpy(handle->log_text, text, sizeof(handle->log_text));
-			judge_log(handle, facility, text);
-			log_broker_message(handle, level, facility, text);
-		}
+			take_log(handle, level, facility, text);
 		rd_kafka_event_destroy(event);
 	}
 }
@@ -501,7 +521,7 @@ make_conf(List *settings, const char *transactional_id, KafkaRole role)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for option \"%s\"", setting->name),
-				 kafka_property_is_secret(setting->name) ? 0 :
+				 kafka_rules_is_secret(setting->name) ? 0 :
 				 errdetail("librdkafka says: %s", text)));
 	}
 	if (transactional_id)
@@ -552,6 +572,7 @@ start_core(KafkaHandle *handle, rd_kafka_conf_t *conf)
 			kafka_collector_free(core);
 		free(core);
 		rd_kafka_conf_destroy(conf);
+		kafka_redact(text, handle->secrets);
 		for (int i = 0; i < DESCRIPTORS_PER_HANDLE; i++)
 			ReleaseExternalFD();
 		ereport(ERROR,
@@ -579,6 +600,25 @@ set_exit_callback(void)
 	exit_callback_set = true;
 }
 
+/* What must not be shown when librdkafka says it. */
+static List *
+copy_secrets(List *settings, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	List	   *secrets = NIL;
+	ListCell   *lc;
+
+	foreach(lc, settings)
+	{
+		const KafkaSetting *setting = (KafkaSetting *) lfirst(lc);
+
+		if (kafka_rules_of(setting->name) == KAFKA_RULE_SECRET)
+			secrets = lappend(secrets, pstrdup(setting->value));
+	}
+	MemoryContextSwitchTo(old);
+	return secrets;
+}
+
 static KafkaHandle *
 make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
 			const char *transactional_id, const char *identity)
@@ -600,6 +640,7 @@ make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
 	handle->started = GetCurrentTimestamp();
 	handle->server_name = MemoryContextStrdup(context, opts->server_name);
 	handle->identity = MemoryContextStrdup(context, identity);
+	handle->secrets = copy_secrets(settings, context);
 	if (transactional_id)
 		handle->transactional_id = MemoryContextStrdup(context, transactional_id);
 	conf = make_conf(settings, transactional_id, role);
