@@ -90,24 +90,12 @@ ALTER SERVER security_use OPTIONS (DROP password_required, ADD sasl_oauthbearer_
 ALTER SERVER security_use OPTIONS (DROP password_required, SET sasl_mechanisms 'OAUTHBEARER', ADD enable_sasl_oauthbearer_unsecure_jwt 'true');
 ALTER USER MAPPING FOR CURRENT_USER SERVER security_use OPTIONS (ADD sasl_oauthbearer_config 'principal=me TOP-SECRET=1');
 RESET ROLE;
-SET kafka_fdw.connect_timeout = '3s';
-DO $$
-DECLARE
-  shown text;
-  seen text;
-BEGIN
-  SET LOCAL ROLE security_use_owner;
-  FOR i IN 1 .. 3 LOOP
-    BEGIN
-      PERFORM kafka.list_topics(server => 'security_use');
-    EXCEPTION WHEN OTHERS THEN
-      GET STACKED DIAGNOSTICS shown = PG_EXCEPTION_DETAIL;
-      seen := concat(seen, SQLERRM, shown);
-      EXIT WHEN seen ~ 'beginning at';
-    END;
-  END LOOP;
-  RAISE NOTICE 'quoted: %, secret: %', seen ~ 'beginning at: \*\*\*', seen ~ 'TOP-SECRET';
-END $$;
+SET ROLE security_use_owner;
+SELECT kafka.list_topics(server => 'security_use');
+-- librdkafka would crash where it renews such a token
+ALTER USER MAPPING FOR CURRENT_USER SERVER security_use OPTIONS (SET sasl_oauthbearer_config 'principal=me lifeSeconds=5');
+SELECT kafka.list_topics(server => 'security_use');
+RESET ROLE;
 DROP SERVER security_use CASCADE;
 DROP OWNED BY security_use_owner, security_use_files;
 DROP ROLE security_use_owner, security_use_files, security_use_super;

@@ -658,6 +658,24 @@ make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
 			 errmsg("could not start a thread for statistics")));
 }
 
+/*
+ * Without a first token there is nothing to wait for, and librdkafka must not come to try again:
+ * see settle_unsecured_token() in property.c.
+ */
+static void
+check_token(KafkaHandle *handle)
+{
+	const KafkaPlace place = {.doing = "could not log in to the Kafka cluster"};
+	char		text[KAFKA_TEXT_SIZE];
+
+	kafka_handle_serve(handle);
+	if (handle->error != RD_KAFKA_RESP_ERR__AUTHENTICATION)
+		return;
+	strlcpy(text, handle->error_text, sizeof(text));
+	destroy_handle(handle);
+	kafka_error_throw(NULL, RD_KAFKA_RESP_ERR__AUTHENTICATION, text, &place);
+}
+
 static KafkaHandle *
 find_or_make(const KafkaOptions *opts, KafkaRole role, const char *transactional_id)
 {
@@ -678,6 +696,8 @@ find_or_make(const KafkaOptions *opts, KafkaRole role, const char *transactional
 		if (transactional_id)
 			kafka_handle_close_transactional(transactional_id);
 		handle = make_handle(opts, role, settings, transactional_id, identity);
+		if (kafka_property_get(settings, "enable.sasl.oauthbearer.unsecure.jwt"))
+			check_token(handle);
 	}
 	pfree(identity);
 	handle->stats->counters[KAFKA_COUNT_CLIENT_USES]++;

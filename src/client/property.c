@@ -533,6 +533,29 @@ settle_fetch(List **settings)
 	put_setting(settings, "fetch.max.bytes", psprintf("%d", bytes));
 }
 
+#define UNSECURED_LIFE " lifeSeconds=315360000"
+
+/*
+ * Tokens without a signature, which librdkafka makes itself: when it comes to renew one, after
+ * four fifths of its life, it crashes the process (it has set up no queue for that).  So they
+ * live for ten years.
+ */
+static void
+settle_unsecured_token(List **settings)
+{
+	const char *unsecured = kafka_property_get(*settings, "enable.sasl.oauthbearer.unsecure.jwt");
+	const char *config = kafka_property_get(*settings, "sasl.oauthbearer.config");
+
+	if (unsecured == NULL || config == NULL || pg_strcasecmp(unsecured, "false") == 0)
+		return;
+	if (strstr(config, "lifeSeconds="))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("option \"sasl_oauthbearer_config\" cannot have \"lifeSeconds\""),
+				 errdetail("librdkafka cannot renew unsecured tokens.")));
+	put_setting(settings, "sasl.oauthbearer.config", psprintf("%s%s", config, UNSECURED_LIFE));
+}
+
 /* The mechanism has two names, of which librdkafka obeys the one that is set last. */
 static void
 check_login(const KafkaOptions *opts, List *settings)
@@ -570,6 +593,7 @@ kafka_property_collect(const KafkaOptions *opts, KafkaRole role)
 		put_setting(&settings, kafka_property_name(property->name), property->value);
 	}
 	check_login(opts, settings);
+	settle_unsecured_token(&settings);
 	settle_acks(&settings, role);
 	settle_queue(&settings);
 	settle_fetch(&settings);
