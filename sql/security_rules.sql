@@ -71,7 +71,7 @@ RESET ROLE;
 SET search_path = security_rules, pg_catalog, kafka, public;
 CREATE FOREIGN TABLE security_rules.f (v pg_catalog.text, h kafka.header[] OPTIONS (meta 'headers')) SERVER kafka OPTIONS (topic 'security_rules');
 ALTER FOREIGN TABLE security_rules.f ADD id int OPTIONS (meta 'partition');
-SELECT v, h[1].name FROM security_rules.f;
+SELECT v::jsonb ->> 'op' AS op, h[1].name FROM security_rules.f;
 SELECT count(*) >= 1 AS clients FROM kafka.clients;
 SELECT partition FROM kafka.watermarks('security_rules');
 RESET search_path;
