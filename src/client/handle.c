@@ -28,6 +28,7 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -35,6 +36,8 @@
 #include "client/error.h"
 #include "client/handle_internal.h"
 #include "client/login.h"
+#include "client/redact.h"
+#include "client/rules.h"
 #include "client/token.h"
 #include "client/topic.h"
 #include "client/wait.h"
@@ -51,6 +54,10 @@
 #define MAX_IDLE 8
 /* Longest wait for helper threads when the backend exits. */
 #define EXIT_WAIT_MS 500
+/* The least severe of librdkafka's messages that may be told in an error: syslog's notice. */
+#define TOLD_LEVEL 5
+/* What of one of them is kept. */
+#define LOG_SIZE 2048
 /* Descriptors that a handle needs for itself: wake-up pipes, one connection, a spare. */
 #define DESCRIPTORS_PER_HANDLE 8
 #define UNSECURED_TOKENS "enable.sasl.oauthbearer.unsecure.jwt"
@@ -113,7 +120,10 @@ note_error(KafkaHandle *handle, rd_kafka_resp_err_t err, const char *reason)
 		return;					/* the outage that follows a refused log-in is no news */
 	/* "1/1 brokers are down" comes last and says least */
 	if (err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || handle->error_text[0] == '\0')
+	{
 		strlcpy(handle->error_text, reason, sizeof(handle->error_text));
+		kafka_redact(handle->error_text, handle->secrets);
+	}
 	handle->error = kafka_login_judge(err, reason);
 }
 
@@ -162,7 +172,7 @@ on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_l
  * ------------------------------------------------------------------------
  */
 
-/* logfmt: a value is quoted, with its quotes, backslashes and line ends escaped. */
+/* logfmt: a value is quoted; quotes and backslashes are escaped, control characters are blanks. */
 static char *
 logfmt_quote(const char *text)
 {
@@ -174,7 +184,7 @@ logfmt_quote(const char *text)
 	{
 		if (*text == '"' || *text == '\\')
 			appendStringInfoChar(&buf, '\\');
-		appendStringInfoChar(&buf, *text == '\n' || *text == '\r' ? ' ' : *text);
+		appendStringInfoChar(&buf, iscntrl((unsigned char) *text) ? ' ' : *text);
 	}
 	appendStringInfoChar(&buf, '"');
 	return buf.data;
@@ -218,6 +228,20 @@ judge_log(KafkaHandle *handle, const char *facility, const char *text)
 		strlcpy(handle->refused_text, text, sizeof(handle->refused_text));
 }
 
+/* What is said to superusers in the log is not all for everybody's errors. */
+static void
+take_log(KafkaHandle *handle, int level, const char *facility, const char *text)
+{
+	char		shown[LOG_SIZE];
+
+	strlcpy(shown, text, sizeof(shown));
+	kafka_redact(shown, handle->secrets);
+	if (level <= TOLD_LEVEL)
+		strlcpy(handle->log_text, shown, sizeof(handle->log_text));
+	judge_log(handle, facility, shown);
+	log_broker_message(handle, level, facility, shown);
+}
+
 void
 kafka_handle_serve(KafkaHandle *handle)
 {
@@ -237,12 +261,7 @@ kafka_handle_serve(KafkaHandle *handle)
 
 		if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_LOG &&
 			rd_kafka_event_log(event, &facility, &text, &level) == 0)
-		{
-			text = kafka_login_text(text);
-			strlcpy(handle->log_text, text, sizeof(handle->log_text));
-			judge_log(handle, facility, text);
-			log_broker_message(handle, level, facility, text);
-		}
+			take_log(handle, level, facility, kafka_login_text(text));
 		rd_kafka_event_destroy(event);
 	}
 }
@@ -551,7 +570,7 @@ make_conf(List *settings, const char *transactional_id, KafkaRole role)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for option \"%s\"", setting->name),
-				 kafka_property_is_secret(setting->name) ? 0 :
+				 kafka_rules_is_secret(setting->name) ? 0 :
 				 errdetail("librdkafka says: %s", text)));
 	}
 	if (transactional_id)
@@ -602,6 +621,7 @@ start_core(KafkaHandle *handle, rd_kafka_conf_t *conf)
 			kafka_collector_free(core);
 		free(core);
 		rd_kafka_conf_destroy(conf);
+		kafka_redact(text, handle->secrets);
 		for (int i = 0; i < DESCRIPTORS_PER_HANDLE; i++)
 			ReleaseExternalFD();
 		ereport(ERROR,
@@ -633,6 +653,25 @@ set_exit_callback(void)
 	exit_callback_set = true;
 }
 
+/* What must not be shown when librdkafka says it. */
+static List *
+copy_secrets(List *settings, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	List	   *secrets = NIL;
+	ListCell   *lc;
+
+	foreach(lc, settings)
+	{
+		const KafkaSetting *setting = (KafkaSetting *) lfirst(lc);
+
+		if (kafka_rules_of(setting->name) == KAFKA_RULE_SECRET)
+			secrets = lappend(secrets, pstrdup(setting->value));
+	}
+	MemoryContextSwitchTo(old);
+	return secrets;
+}
+
 static KafkaHandle *
 make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
 			const char *transactional_id, const char *identity)
@@ -654,6 +693,7 @@ make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
 	handle->started = GetCurrentTimestamp();
 	handle->server_name = MemoryContextStrdup(context, opts->server_name);
 	handle->identity = MemoryContextStrdup(context, identity);
+	handle->secrets = copy_secrets(settings, context);
 	if (transactional_id)
 		handle->transactional_id = MemoryContextStrdup(context, transactional_id);
 	if (opts->group_id && role == KAFKA_ROLE_MEMBER)
@@ -671,6 +711,24 @@ make_handle(const KafkaOptions *opts, KafkaRole role, List *settings,
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 			 errmsg("could not start a thread for statistics")));
+}
+
+/*
+ * Without a first token there is nothing to wait for, and librdkafka must not come to try again:
+ * see settle_unsecured_token() in property.c.
+ */
+static void
+check_token(KafkaHandle *handle)
+{
+	const KafkaPlace place = {.doing = "could not log in to the Kafka cluster"};
+	char		text[KAFKA_TEXT_SIZE];
+
+	kafka_handle_serve(handle);
+	if (handle->error != RD_KAFKA_RESP_ERR__AUTHENTICATION)
+		return;
+	strlcpy(text, handle->error_text, sizeof(text));
+	destroy_handle(handle);
+	kafka_error_throw(NULL, RD_KAFKA_RESP_ERR__AUTHENTICATION, text, &place);
 }
 
 static KafkaHandle *
@@ -693,6 +751,8 @@ find_or_make(const KafkaOptions *opts, KafkaRole role, const char *transactional
 		if (transactional_id)
 			kafka_handle_close_transactional(transactional_id);
 		handle = make_handle(opts, role, settings, transactional_id, identity);
+		if (kafka_property_get(settings, "enable.sasl.oauthbearer.unsecure.jwt"))
+			check_token(handle);
 	}
 	pfree(identity);
 	handle->stats->counters[KAFKA_COUNT_CLIENT_USES]++;

@@ -38,6 +38,7 @@ struct KafkaHandle
 	Oid			userid;
 	TimestampTz started;
 	char	   *identity;		/* all properties as one text: equal text, equal handle */
+	List	   *secrets;		/* of char *: values that librdkafka's texts must not show */
 	char	   *transactional_id;	/* or NULL */
 	char	   *group_id;		/* of a group's member, or NULL */
 	bool		in_use;

@@ -4,12 +4,9 @@
  *	  librdkafka's properties as options of servers, user mappings and tables.
  *
  * Layer 1.  Three sources meet here: librdkafka's own list (which names exist and
- * which direction they belong to, read from rd_kafka_conf_properties_show), the rules
- * below (what users may set, and where), and the defaults that this extension's way of
+ * which direction they belong to, read from rd_kafka_conf_properties_show), the rules of
+ * rules.c (what users may set, and where), and the defaults that this extension's way of
  * reading and writing needs.
- *
- * A name that is neither in the rules nor harmless by its form is privileged: a property
- * of a newer librdkafka may read files, and this version cannot know.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,236 +15,15 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#include "catalog/pg_authid.h"
 #include "client/property.h"
 #include "client/rdkafka_api.h"
+#include "client/rules.h"
 #include "foreign/foreign.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/varlena.h"
-
-/* ------------------------------------------------------------------------
- * The rules
- * ------------------------------------------------------------------------
- */
-typedef enum PropertyRule
-{
-	RULE_OPEN,					/* anybody who may set options */
-	RULE_OWNED,					/* the extension's own business */
-	RULE_FILE,					/* pg_read_server_files */
-	RULE_PROGRAM,				/* pg_execute_server_program, loads code or runs programs */
-	RULE_CREDENTIAL,			/* user mapping or server, not secret */
-	RULE_SECRET					/* user mapping only, never shown */
-} PropertyRule;
-
-typedef struct RuledProperty
-{
-	const char *name;
-	PropertyRule rule;
-} RuledProperty;
-
-/* Names ending in _cb are owned without being listed. */
-static const RuledProperty property_rules[] = {
-	/* the extension decides */
-	{"background_event_cb", RULE_OWNED},
-	{"auto.commit.enable", RULE_OWNED},
-	{"auto.commit.interval.ms", RULE_OWNED},
-	{"auto.offset.reset", RULE_OWNED},
-	{"builtin.features", RULE_OWNED},
-	{"consume.callback.max.messages", RULE_OWNED},
-	{"default_topic_conf", RULE_OWNED},
-	{"delivery.report.only.error", RULE_OWNED},
-	{"enable.auto.commit", RULE_OWNED},
-	{"enable.auto.offset.store", RULE_OWNED},
-	{"enable.partition.eof", RULE_OWNED},
-	{"enabled_events", RULE_OWNED},
-	{"group.id", RULE_OWNED},
-	{"group.instance.id", RULE_OWNED},
-	{"interceptors", RULE_OWNED},
-	{"internal.termination.signal", RULE_OWNED},
-	{"log.queue", RULE_OWNED},
-	{"log.thread.name", RULE_OWNED},
-	{"log_level", RULE_OWNED},
-	{"msg_order_cmp", RULE_OWNED},
-	{"offset.store.method", RULE_OWNED},
-	{"offset.store.path", RULE_OWNED},
-	{"offset.store.sync.interval.ms", RULE_OWNED},
-	{"opaque", RULE_OWNED},
-	{"produce.offset.report", RULE_OWNED},
-	{"queuing.strategy", RULE_OWNED},
-	{"ssl_ca", RULE_OWNED},
-	{"ssl_certificate", RULE_OWNED},
-	{"ssl_engine_callback_data", RULE_OWNED},
-	{"ssl_key", RULE_OWNED},
-	{"test.mock.broker.rtt", RULE_OWNED},
-	{"test.mock.num.brokers", RULE_OWNED},
-	{"transactional.id", RULE_OWNED},
-
-	/* they make the server process read files, load code or run programs */
-	{"plugin.library.paths", RULE_PROGRAM},
-	{"sasl.kerberos.kinit.cmd", RULE_PROGRAM},
-	{"ssl.engine.id", RULE_PROGRAM},
-	{"ssl.engine.location", RULE_PROGRAM},
-	{"ssl.providers", RULE_PROGRAM},
-	{"https.ca.location", RULE_FILE},
-	{"sasl.kerberos.keytab", RULE_FILE},
-	{"sasl.oauthbearer.assertion.file", RULE_FILE},
-	{"sasl.oauthbearer.assertion.jwt.template.file", RULE_FILE},
-	{"sasl.oauthbearer.assertion.private.key.file", RULE_FILE},
-	{"ssl.ca.certificate.stores", RULE_FILE},
-	{"ssl.ca.location", RULE_FILE},
-	{"ssl.certificate.location", RULE_FILE},
-	{"ssl.crl.location", RULE_FILE},
-	{"ssl.key.location", RULE_FILE},
-	{"ssl.keystore.location", RULE_FILE},
-
-	/* secrets and what goes with them */
-	{"sasl.oauthbearer.assertion.private.key.passphrase", RULE_SECRET},
-	{"sasl.oauthbearer.assertion.private.key.pem", RULE_SECRET},
-	{"sasl.oauthbearer.client.credentials.client.secret", RULE_SECRET},
-	{"sasl.oauthbearer.client.secret", RULE_SECRET},
-	{"sasl.oauthbearer.config", RULE_SECRET},
-	{"sasl.password", RULE_SECRET},
-	{"ssl.key.password", RULE_SECRET},
-	{"ssl.key.pem", RULE_SECRET},
-	{"ssl.keystore.password", RULE_SECRET},
-	{"sasl.kerberos.principal", RULE_CREDENTIAL},
-	{"sasl.oauthbearer.client.credentials.client.id", RULE_CREDENTIAL},
-	{"sasl.oauthbearer.client.id", RULE_CREDENTIAL},
-	{"sasl.oauthbearer.extensions", RULE_CREDENTIAL},
-	{"sasl.oauthbearer.scope", RULE_CREDENTIAL},
-	{"sasl.username", RULE_CREDENTIAL},
-	{"ssl.certificate.pem", RULE_CREDENTIAL},
-
-	/* known and harmless */
-	{"acks", RULE_OPEN},
-	{"allow.auto.create.topics", RULE_OWNED},
-	{"api.version.fallback.ms", RULE_OPEN},
-	{"api.version.request", RULE_OPEN},
-	{"api.version.request.timeout.ms", RULE_OPEN},
-	{"batch.num.messages", RULE_OPEN},
-	{"batch.size", RULE_OPEN},
-	{"bootstrap.servers", RULE_OPEN},
-	{"broker.address.family", RULE_OPEN},
-	{"broker.address.ttl", RULE_OPEN},
-	{"broker.version.fallback", RULE_OPEN},
-	{"check.crcs", RULE_OPEN},
-	{"client.dns.lookup", RULE_OPEN},
-	{"client.id", RULE_OPEN},
-	{"client.rack", RULE_OPEN},
-	{"compression.codec", RULE_OPEN},
-	{"compression.level", RULE_OPEN},
-	{"compression.type", RULE_OPEN},
-	{"connections.max.idle.ms", RULE_OPEN},
-	{"coordinator.query.interval.ms", RULE_OPEN},
-	{"debug", RULE_OPEN},
-	{"delivery.timeout.ms", RULE_OPEN},
-	{"enable.gapless.guarantee", RULE_OPEN},
-	{"enable.idempotence", RULE_OPEN},
-	{"enable.metrics.push", RULE_OPEN},
-	{"enable.random.seed", RULE_OPEN},
-	{"enable.sasl.oauthbearer.unsecure.jwt", RULE_OPEN},
-	{"enable.ssl.certificate.verification", RULE_OPEN},
-	{"fetch.error.backoff.ms", RULE_OPEN},
-	{"fetch.max.bytes", RULE_OPEN},
-	{"fetch.message.max.bytes", RULE_OPEN},
-	{"fetch.min.bytes", RULE_OPEN},
-	{"fetch.queue.backoff.ms", RULE_OPEN},
-	{"fetch.wait.max.ms", RULE_OPEN},
-	{"group.protocol", RULE_OPEN},
-	{"group.protocol.type", RULE_OPEN},
-	{"group.remote.assignor", RULE_OPEN},
-	{"heartbeat.interval.ms", RULE_OPEN},
-	{"isolation.level", RULE_OPEN},
-	{"linger.ms", RULE_OPEN},
-	{"log.connection.close", RULE_OPEN},
-	{"max.in.flight", RULE_OPEN},
-	{"max.in.flight.requests.per.connection", RULE_OPEN},
-	{"max.partition.fetch.bytes", RULE_OPEN},
-	{"max.poll.interval.ms", RULE_OPEN},
-	{"message.copy.max.bytes", RULE_OPEN},
-	{"message.max.bytes", RULE_OPEN},
-	{"message.send.max.retries", RULE_OPEN},
-	{"message.timeout.ms", RULE_OPEN},
-	{"metadata.broker.list", RULE_OPEN},
-	{"metadata.max.age.ms", RULE_OPEN},
-	{"metadata.recovery.rebootstrap.trigger.ms", RULE_OPEN},
-	{"metadata.recovery.strategy", RULE_OPEN},
-	{"partition.assignment.strategy", RULE_OPEN},
-	{"partitioner", RULE_OPEN},
-	{"queue.buffering.backpressure.threshold", RULE_OPEN},
-	{"queue.buffering.max.kbytes", RULE_OPEN},
-	{"queue.buffering.max.messages", RULE_OPEN},
-	{"queue.buffering.max.ms", RULE_OPEN},
-	{"queued.max.messages.kbytes", RULE_OPEN},
-	{"queued.min.messages", RULE_OPEN},
-	{"receive.message.max.bytes", RULE_OPEN},
-	{"reconnect.backoff.jitter.ms", RULE_OPEN},
-	{"reconnect.backoff.max.ms", RULE_OPEN},
-	{"reconnect.backoff.ms", RULE_OPEN},
-	{"request.required.acks", RULE_OPEN},
-	{"request.timeout.ms", RULE_OPEN},
-	{"retries", RULE_OPEN},
-	{"retry.backoff.max.ms", RULE_OPEN},
-	{"retry.backoff.ms", RULE_OPEN},
-	{"sasl.kerberos.min.time.before.relogin", RULE_OPEN},
-	{"sasl.kerberos.service.name", RULE_OPEN},
-	{"sasl.mechanism", RULE_OPEN},
-	{"sasl.mechanisms", RULE_OPEN},
-	{"sasl.oauthbearer.grant.type", RULE_OPEN},
-	{"sasl.oauthbearer.method", RULE_OPEN},
-	{"sasl.oauthbearer.token.endpoint.url", RULE_OPEN},
-	{"security.protocol", RULE_OPEN},
-	{"session.timeout.ms", RULE_OPEN},
-	{"socket.blocking.max.ms", RULE_OPEN},
-	{"socket.connection.setup.timeout.ms", RULE_OPEN},
-	{"socket.keepalive.enable", RULE_OPEN},
-	{"socket.max.fails", RULE_OPEN},
-	{"socket.nagle.disable", RULE_OPEN},
-	{"socket.receive.buffer.bytes", RULE_OPEN},
-	{"socket.send.buffer.bytes", RULE_OPEN},
-	{"socket.timeout.ms", RULE_OPEN},
-	{"ssl.ca.pem", RULE_OPEN},
-	{"ssl.cipher.suites", RULE_OPEN},
-	{"ssl.curves.list", RULE_OPEN},
-	{"ssl.endpoint.identification.algorithm", RULE_OPEN},
-	{"ssl.sigalgs.list", RULE_OPEN},
-	{"statistics.interval.ms", RULE_OPEN},
-	{"sticky.partitioning.linger.ms", RULE_OPEN},
-	{"topic.blacklist", RULE_OPEN},
-	{"topic.metadata.propagation.max.ms", RULE_OPEN},
-	{"topic.metadata.refresh.fast.cnt", RULE_OPEN},
-	{"topic.metadata.refresh.fast.interval.ms", RULE_OPEN},
-	{"topic.metadata.refresh.interval.ms", RULE_OPEN},
-	{"topic.metadata.refresh.sparse", RULE_OPEN},
-	{"transaction.timeout.ms", RULE_OPEN},
-};
-
-static bool
-ends_with(const char *name, const char *suffix)
-{
-	size_t		len = strlen(name);
-	size_t		suffix_len = strlen(suffix);
-
-	return len >= suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
-}
-
-static PropertyRule
-rule_of(const char *name)
-{
-	for (int i = 0; i < (int) lengthof(property_rules); i++)
-		if (strcmp(property_rules[i].name, name) == 0)
-			return property_rules[i].rule;
-	if (ends_with(name, "_cb") || strncmp(name, "test.mock.", 10) == 0)
-		return RULE_OWNED;
-	if (ends_with(name, ".password") || ends_with(name, ".secret") ||
-		ends_with(name, ".passphrase") || ends_with(name, "key.pem"))
-		return RULE_SECRET;
-	return RULE_PROGRAM;		/* unknown to this version: the most careful rule */
-}
 
 /* ------------------------------------------------------------------------
  * librdkafka's own list
@@ -373,14 +149,6 @@ kafka_property_name(const char *option)
 }
 
 bool
-kafka_property_is_secret(const char *name)
-{
-	PropertyRule rule = rule_of(name);
-
-	return rule == RULE_SECRET || rule == RULE_CREDENTIAL || ends_with(name, ".pem");
-}
-
-bool
 kafka_property_is_producers(const char *option)
 {
 	const KnownProperty *known = find_property(option);
@@ -423,6 +191,7 @@ reject_unknown(const char *option, KafkaOptionPlace place)
 				 errmsg("invalid option \"%s\"", option),
 				 errhint("It is an option of %s.",
 						 elsewhere->places & KAFKA_ON_TABLE ? "a foreign table" :
+						 elsewhere->places & KAFKA_ON_SERVER ? "a server or user mapping" :
 						 elsewhere->places & KAFKA_ON_IMPORT ? "IMPORT FOREIGN SCHEMA" :
 						 "a column")));
 	if (strlen(option) <= 255)
@@ -435,7 +204,7 @@ reject_unknown(const char *option, KafkaOptionPlace place)
 		{
 			char	   *spelled = pstrdup(known_properties[i].name);
 
-			if (rule_of(spelled) == RULE_OWNED)
+			if (kafka_rules_of(spelled) == KAFKA_RULE_OWNED)
 				continue;
 			for (char *p = spelled; *p; p++)
 				if (*p == '.')
@@ -451,64 +220,6 @@ reject_unknown(const char *option, KafkaOptionPlace place)
 					 "tables, librdkafka's properties with underscores for dots.")));
 }
 
-static void
-check_privilege(const char *name, PropertyRule rule, Oid userid)
-{
-	Oid			role;
-
-	if (rule != RULE_FILE && rule != RULE_PROGRAM)
-		return;
-	role = rule == RULE_FILE ? ROLE_PG_READ_SERVER_FILES : ROLE_PG_EXECUTE_SERVER_PROGRAM;
-	if (superuser_arg(userid) || has_privs_of_role(userid, role))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied to use option \"%s\"", name),
-			 errhint("It makes the server process %s: only a superuser or a member of \"%s\" "
-					 "may use it.",
-					 rule == RULE_FILE ? "read files" : "load code or run programs",
-					 rule == RULE_FILE ? "pg_read_server_files" :
-					 "pg_execute_server_program")));
-}
-
-static void
-check_place(const char *option, PropertyRule rule, KafkaOptionPlace place)
-{
-	if (rule == RULE_OWNED)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				 errmsg("option \"%s\" cannot be set", option),
-				 errhint("kafka_fdw itself decides this property of librdkafka.")));
-	if (rule == RULE_SECRET && place != KAFKA_ON_USER_MAPPING)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				 errmsg("option \"%s\" is a secret and belongs to a user mapping", option),
-				 errhint("Use CREATE USER MAPPING ... OPTIONS (%s ...).", option)));
-	if (rule == RULE_CREDENTIAL && (place == KAFKA_ON_TABLE || place == KAFKA_ON_CONSUMER))
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				 errmsg("option \"%s\" is a credential and belongs to a user mapping", option),
-				 errhint("Use CREATE USER MAPPING ... OPTIONS (%s ...).", option)));
-	if (place == KAFKA_ON_USER_MAPPING && rule == RULE_OPEN)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				 errmsg("option \"%s\" does not belong to a user mapping", option),
-				 errhint("A user mapping holds credentials only; set it on the server.")));
-}
-
-/* A table shares the server's connections: where to and how to log in is the server's. */
-static void
-check_table_property(const char *option, const char *name)
-{
-	if (strcmp(name, "bootstrap.servers") == 0 || strcmp(name, "metadata.broker.list") == 0 ||
-		strcmp(name, "security.protocol") == 0 || strncmp(name, "sasl.", 5) == 0 ||
-		strncmp(name, "ssl.", 4) == 0 || strcmp(name, "transaction.timeout.ms") == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-				 errmsg("option \"%s\" belongs to the server", option),
-				 errhint("Set it with ALTER SERVER.")));
-}
-
 static KAFKA_NORETURN void
 reject_producers(const char *option)
 {
@@ -518,8 +229,24 @@ reject_producers(const char *option)
 			 errhint("It is a producer's property.")));
 }
 
+/* A server's options are everybody's to read: what is secret in a URL belongs elsewhere. */
 static void
-check_value(const char *option, const char *name, const char *value, PropertyRule rule)
+check_url(const char *option, const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	if (host == NULL || host[3 + strcspn(host + 3, "@/?#")] != '@')
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for option \"%s\"", option),
+			 errdetail("The URL has a user name or password in it."),
+			 errhint("Set \"sasl_oauthbearer_client_id\" and "
+					 "\"sasl_oauthbearer_client_secret\" in a user mapping.")));
+}
+
+static void
+check_value(const char *option, const char *name, const char *value)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	char		reason[512];
@@ -539,30 +266,29 @@ check_value(const char *option, const char *name, const char *value, PropertyRul
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid value for option \"%s\"", option),
-			 rule == RULE_SECRET ? 0 : errdetail_internal("%s", text)));
+			 kafka_rules_is_secret(name) ? 0 : errdetail_internal("%s", text)));
 }
 
 void
 kafka_property_check(const char *option, const char *value, KafkaOptionPlace place, Oid userid)
 {
 	const KnownProperty *known = NULL;
-	PropertyRule rule;
+	KafkaRule	rule;
 
 	load_known_properties();
 	if (place != KAFKA_ON_COLUMN && place != KAFKA_ON_WRAPPER)
 		known = find_property(option);
 	if (known == NULL)
 		reject_unknown(option, place);
-	rule = rule_of(known->name);
-	check_place(option, rule, place);
-	if (place == KAFKA_ON_TABLE || place == KAFKA_ON_CONSUMER)
-		check_table_property(option, known->name);
+	rule = kafka_rules_of(known->name);
+	kafka_rules_check_set(option, known->name, place, userid);
 	if (place == KAFKA_ON_CONSUMER && known->direction == 'P')
 		reject_producers(option);
-	check_privilege(option, rule, userid);
+	if (strcmp(known->name, "sasl.oauthbearer.token.endpoint.url") == 0)
+		check_url(option, value);
 	/* setting these on a scratch object already opens the file or loads the code */
-	if (rule != RULE_PROGRAM && rule != RULE_FILE)
-		check_value(option, known->name, value, rule);
+	if (rule != KAFKA_RULE_PROGRAM && rule != KAFKA_RULE_FILE)
+		check_value(option, known->name, value);
 }
 
 /* ------------------------------------------------------------------------
@@ -755,19 +481,6 @@ reject_table_producer_property(const KafkaProperty *property)
 					 "\"immediate\".")));
 }
 
-/* Rights as they are now: of the server's owner, of the mapping's user, of the table's user. */
-static void
-check_use(const KafkaOptions *opts, const KafkaProperty *property, PropertyRule rule)
-{
-	Oid			setter = opts->userid;
-
-	if (rule != RULE_FILE && rule != RULE_PROGRAM)
-		return;
-	if (property->place == KAFKA_ON_SERVER)
-		setter = GetForeignServer(opts->serverid)->owner;
-	check_privilege(property->name, rule, setter);
-}
-
 /*
  * Without acks from all replicas there is no idempotence, and a transaction cannot keep
  * its promise.
@@ -827,6 +540,19 @@ settle_fetch(List **settings)
 	put_setting(settings, "fetch.max.bytes", psprintf("%d", bytes));
 }
 
+/* The mechanism has two names, of which librdkafka obeys the one that is set last. */
+static void
+check_login(const KafkaOptions *opts, List *settings)
+{
+	const char *protocol = kafka_property_get(settings, "security.protocol");
+	const char *mechanism = kafka_property_get(settings, "sasl.mechanism");
+	const char *mechanisms = kafka_property_get(settings, "sasl.mechanisms");
+
+	kafka_rules_check_login(opts, protocol, mechanisms ? mechanisms : mechanism);
+	if (mechanism)
+		kafka_rules_check_login(opts, protocol, mechanism);
+}
+
 List *
 kafka_property_collect(const KafkaOptions *opts, KafkaRole role)
 {
@@ -838,18 +564,19 @@ kafka_property_collect(const KafkaOptions *opts, KafkaRole role)
 	{
 		KafkaProperty *property = (KafkaProperty *) lfirst(lc);
 		const KnownProperty *known = find_property(property->name);
-		PropertyRule rule;
+		KafkaRule	rule;
 
 		if (known == NULL)
 			reject_unknown(property->name, property->place);
-		rule = rule_of(known->name);
-		check_use(opts, property, rule);
+		rule = kafka_rules_of(known->name);
+		kafka_rules_check_use(opts, property, rule);
 		if (!suits_role(known, role))
 			continue;
 		if (role == KAFKA_ROLE_TRANSACTIONAL && property->place == KAFKA_ON_TABLE)
 			reject_table_producer_property(property);
 		put_setting(&settings, kafka_property_name(property->name), property->value);
 	}
+	check_login(opts, settings);
 	settle_acks(&settings, role);
 	settle_queue(&settings);
 	settle_fetch(&settings);

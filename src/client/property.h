@@ -4,7 +4,7 @@
  *	  librdkafka's properties as options: which exist, who may set them, where.
  *
  * Layer 1.  The names, directions and value checks come from librdkafka itself; the
- * rules (owned, privileged, secret) are the extension's, in one table in property.c.
+ * rules (owned, privileged, secret) are the extension's, in one table in rules.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,9 +45,6 @@ extern const char *kafka_property_name(const char *option);
 extern void kafka_property_check(const char *option, const char *value,
 								 KafkaOptionPlace place, Oid userid);
 
-/* True for a property (librdkafka's name) whose value must not be shown in an error. */
-extern bool kafka_property_is_secret(const char *name);
-
 /* True if a table has given these options properties of its own. */
 extern bool kafka_property_has_tables(const KafkaOptions *opts);
 
@@ -56,8 +53,7 @@ extern bool kafka_property_is_producers(const char *option);
 
 /*
  * All properties of a handle: the extension's defaults under the user's own, as a List of
- * KafkaSetting in the order they are set.  Checks privileges again, as they are now: the
- * right of the server's owner for what stands on a server, of the table user for a table.
+ * KafkaSetting in the order they are set.  Checks privileges again, as they are now (rules.h).
  */
 extern List *kafka_property_collect(const KafkaOptions *opts, KafkaRole role);
 

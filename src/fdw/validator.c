@@ -18,6 +18,7 @@
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_user_mapping.h"
 #include "client/property.h"
+#include "client/rules.h"
 #include "client/topic.h"
 #include "commands/defrem.h"
 #include "fmgr.h"
@@ -61,6 +62,8 @@ check_option(const DefElem *def, KafkaOptionPlace place)
 		kafka_json_check_path(value);
 	else if (strcmp(option->name, "topic") == 0)
 		kafka_topic_check_name(value);
+	else if (strcmp(option->name, "password_required") == 0)
+		kafka_rules_check_password_required(value, GetUserId());
 }
 
 /* However they are spelled: "brokers", "bootstrap_servers", ... */

@@ -106,10 +106,14 @@ const struct config_enum_entry kafka_import_formats[] = {
 #define IMPORT_OPTION(field) offsetof(KafkaImportOptions, field)
 #define T KAFKA_ON_TABLE
 #define S_T (KAFKA_ON_SERVER | KAFKA_ON_TABLE)
+#define S_M (KAFKA_ON_SERVER | KAFKA_ON_USER_MAPPING)
 #define C KAFKA_ON_COLUMN
 #define I KAFKA_ON_IMPORT
 
 const KafkaOption kafka_option_table[] = {
+	{"password_required", S_M, KAFKA_OPTION_BOOL, NULL, 0, 0, "true", false,
+	TABLE_OPTION(password_required)},
+
 	{"topic", T, KAFKA_OPTION_STRING, NULL, 0, 0, NULL, true, TABLE_OPTION(topic)},
 	{"format", T, KAFKA_OPTION_ENUM, kafka_formats, 0, 0, "string", false, TABLE_OPTION(format)},
 	{"key_format", T, KAFKA_OPTION_ENUM, kafka_formats, 0, 0, NULL, false,
@@ -165,6 +169,7 @@ const KafkaOption kafka_option_table[] = {
 
 #undef T
 #undef S_T
+#undef S_M
 #undef C
 #undef I
 
@@ -424,6 +429,7 @@ KafkaOptions *
 kafka_options_of_server(Oid serverid, Oid userid)
 {
 	ForeignServer *server = GetForeignServer(serverid);
+	List	   *mapping = mapping_options(serverid, userid);
 	KafkaOptions *opts = palloc0(sizeof(KafkaOptions));
 
 	opts->serverid = serverid;
@@ -433,7 +439,10 @@ kafka_options_of_server(Oid serverid, Oid userid)
 	opts->key_format = KAFKA_FORMAT_UNSET;
 	store_defaults(opts, KAFKA_ON_SERVER | KAFKA_ON_TABLE);
 	apply_options(opts, server->options, KAFKA_ON_SERVER);
-	apply_options(opts, mapping_options(serverid, userid), KAFKA_ON_USER_MAPPING);
+	opts->server_by_superuser = !opts->password_required;
+	apply_options(opts, mapping, KAFKA_ON_USER_MAPPING);
+	opts->mapping_by_superuser = !opts->password_required &&
+		kafka_options_have(mapping, "password_required");
 	return opts;
 }
 

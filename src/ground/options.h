@@ -120,6 +120,11 @@ typedef struct KafkaOptions
 	const char *group_id;
 	const char *group_instance_id;
 
+	/* the server's or the user mapping's; what it means is in client/rules.c */
+	bool		password_required;
+	bool		server_by_superuser;	/* "false" on the server: its options are a superuser's */
+	bool		mapping_by_superuser;	/* the same of the mapping */
+
 	/* the table's */
 	char	   *topic;
 	int			format;			/* KafkaFormatId */

@@ -14,6 +14,7 @@
 #include "access/table.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_type.h"
+#include "client/rules.h"
 #include "foreign/foreign.h"
 #include "format/format.h"
 #include "ground/compat.h"
@@ -21,7 +22,6 @@
 #include "mb/pg_wchar.h"
 #include "sql/common.h"
 #include "transaction/send.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
@@ -82,7 +82,6 @@ KafkaOptions *
 kafka_sql_server_named(const char *name)
 {
 	Oid			serverid;
-	AclResult	acl;
 
 	if (name)
 		serverid = find_server(name);
@@ -90,9 +89,7 @@ kafka_sql_server_named(const char *name)
 		serverid = find_server(kafka_setting_server);
 	else
 		serverid = find_only_server();
-	acl = KAFKA_SERVER_ACLCHECK(serverid, GetUserId());
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_FOREIGN_SERVER, GetForeignServer(serverid)->servername);
+	kafka_rules_require_usage(serverid, GetForeignServer(serverid)->servername);
 	return kafka_options_of_server(serverid, GetUserId());
 }
 

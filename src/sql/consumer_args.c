@@ -11,6 +11,7 @@
 
 #include "client/partition_offsets.h"
 #include "client/property.h"
+#include "client/rules.h"
 #include "client/topic.h"
 #include "foreign/foreign.h"
 #include "ground/compat.h"
@@ -19,7 +20,6 @@
 #include "sql/arguments.h"
 #include "sql/common.h"
 #include "sql/consumer_args.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
@@ -69,7 +69,6 @@ kafka_sql_consumer(FunctionCallInfo fcinfo, int argno)
 {
 	KafkaSessionConsumer *consumer = kafka_consumers_find(kafka_sql_consumer_name(fcinfo, argno));
 	ForeignServer *server = GetForeignServerExtended(consumer->serverid, FSV_MISSING_OK);
-	AclResult	acl;
 
 	if (server == NULL)
 		ereport(ERROR,
@@ -77,9 +76,7 @@ kafka_sql_consumer(FunctionCallInfo fcinfo, int argno)
 				 errmsg("server \"%s\" of consumer \"%s\" does not exist any longer",
 						consumer->spec.opts->server_name, consumer->spec.name),
 				 errhint("End it with kafka.close_consumer.")));
-	acl = KAFKA_SERVER_ACLCHECK(consumer->serverid, GetUserId());
-	if (acl != ACLCHECK_OK)
-		aclcheck_error(acl, OBJECT_FOREIGN_SERVER, server->servername);
+	kafka_rules_require_usage(consumer->serverid, server->servername);
 	return consumer;
 }
 

@@ -25,6 +25,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "client/rules.h"
 #include "client/topic.h"
 #include "common/string.h"
 #include "ground/compat.h"
@@ -248,13 +249,6 @@ require_sound(KafkaManual *manual, const char *doing)
 }
 
 static void
-require_usage(const KafkaManual *manual)
-{
-	if (KAFKA_SERVER_ACLCHECK(manual->serverid, GetUserId()) != ACLCHECK_OK)
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER, manual->server_name);
-}
-
-static void
 check_id(const char *id)
 {
 	if (id[0] == '\0')
@@ -473,7 +467,7 @@ kafka_manual_send(KafkaManual *manual, const KafkaMessage *msg)
 {
 	ErrorContextCallback callback = {.callback = tell_transaction, .arg = manual};
 
-	require_usage(manual);
+	kafka_rules_require_usage(manual->serverid, manual->server_name);
 	require_sound(manual, "send");
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
@@ -530,7 +524,7 @@ kafka_manual_send_offsets(KafkaManual *manual, const char *group_id,
 {
 	ErrorContextCallback callback = {.callback = tell_transaction, .arg = manual};
 
-	require_usage(manual);
+	kafka_rules_require_usage(manual->serverid, manual->server_name);
 	require_sound(manual, "send offsets");
 	for (int i = 0; i < n; i++)
 		check_offset(manual, &offsets[i]);

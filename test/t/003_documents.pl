@@ -1,5 +1,5 @@
 # The manual says what the code does: options and settings with their types and defaults
-# (doc/options.md against src/ground/options.c, src/client/property.c and pg_settings),
+# (doc/options.md against src/ground/options.c, src/client/rules.c and property.c, and pg_settings),
 # functions with their signatures (doc/functions.md against the catalogue), and links
 # between documents lead somewhere.
 use strict;
@@ -51,7 +51,7 @@ sub code_options
 		my ($name, $body) = ($1, $2);
 		$words{$name} = join ', ', map { "`$_`" } $body =~ /\{"(\w+)"/g;
 	}
-	my %bits = (S_T => [ 'Server', 'Foreign table' ], T => ['Foreign table'], C => ['Column'],
+	my %bits = (S_M => [ 'Server', 'User mapping' ], S_T => [ 'Server', 'Foreign table' ], T => ['Foreign table'], C => ['Column'],
 		I => ['IMPORT FOREIGN SCHEMA']);
 	my %kind = (STRING => 'text', CHAR => 'character', BOOL => 'boolean', ENCODING => 'encoding',
 		COST => 'number, not negative');
@@ -80,7 +80,7 @@ cmp_ok(scalar keys %{ $options->{'Foreign table'} }, '>=', 10, 'the table of opt
 # What a default that is no literal looks like: those without one, and the empty text.
 my %DEFAULT = (delivery => 'setting `kafka_fdw.delivery`', escape => 'same as `quote`');
 
-for my $place ('Server', 'Foreign table', 'Column', 'IMPORT FOREIGN SCHEMA')
+for my $place ('Server', 'User mapping', 'Foreign table', 'Column', 'IMPORT FOREIGN SCHEMA')
 {
 	my $documented = doc_table($manual, "## $place", 'option');
 	is(join(' ', sort keys %{$documented}), join(' ', sort keys %{ $options->{$place} }),
@@ -100,17 +100,18 @@ for my $place ('Server', 'Foreign table', 'Column', 'IMPORT FOREIGN SCHEMA')
 
 # --- librdkafka's properties ---------------------------------------------------------
 
-my $rules = read_file('src/client/property.c');
-my ($table) = $rules =~ /property_rules\[\] = \{(.*?)\n\};/s;
+my $properties = read_file('src/client/property.c');
+my ($table) = read_file('src/client/rules.c') =~ /property_rules\[\] = \{(.*?)\n\};/s;
 my %SECTION = (
 	OWNED => 'Refused: the extension decides',
 	FILE => 'Privileged: files and programs',
 	PROGRAM => 'Privileged: files and programs',
+	SUPERUSER => 'Privileged: files and programs',
 	CREDENTIAL => 'Secrets and credentials',
 	SECRET => 'Secrets and credentials');
 my @missing;
 my $ruled = 0;
-while ($table =~ /\{"([^"]+)", RULE_(\w+)\}/g)
+while ($table =~ /\{"([^"]+)", KAFKA_RULE_(\w+)\}/g)
 {
 	my ($name, $rule) = ($1, $2);
 	next if $rule eq 'OPEN';
@@ -123,8 +124,8 @@ is("@missing", '', 'properties that are refused, privileged or secret are in the
 
 my $shown = '### Defaults that differ from librdkafka\'s';
 my ($section) = $manual =~ /^\Q$shown\E\n(.*?)(?=^#|\z)/ms;
-my ($defaults) = $rules =~ /^put_defaults\(.*?\{(.*?)^\}/ms;
-my ($fixed) = $rules =~ /^put_fixed\(.*?\{(.*?)^\}/ms;
+my ($defaults) = $properties =~ /^put_defaults\(.*?\{(.*?)^\}/ms;
+my ($fixed) = $properties =~ /^put_fixed\(.*?\{(.*?)^\}/ms;
 my (%code_defaults, %documented);
 my $set = $defaults . $fixed;
 $code_defaults{$1}{ $2 // '' } = 1 while $set =~ /put_(?:setting|if_known)\(settings, "([^"]+)", (?:"([^"]*)"|\w+)\)/g;
