@@ -17,6 +17,7 @@
 
 #include "client/error.h"
 #include "client/handle_internal.h"
+#include "client/metadata.h"
 #include "client/topic.h"
 #include "client/topic_internal.h"
 #include "client/wait.h"
@@ -292,6 +293,12 @@ alloc_bounds(KafkaBounds *bounds, int32 npartitions)
 	bounds->ends = palloc(sizeof(int64) * Max(npartitions, 1));
 }
 
+static int32
+partition_count(const KafkaMetadataJob *job)
+{
+	return kafka_metadata_error(job) ? -1 : job->metadata->topics[0].partition_cnt;
+}
+
 /*
  * Several questions at once, each in a thread of its own; true if all of them were answered
  * as expected.
@@ -312,12 +319,12 @@ ask_together(KafkaHandle *handle, const char *topic, int32 expected, bool ask_co
 	bool		good;
 
 	if (ask_count)
-		jobs[n++] = kafka_topic_count_job(topic, FIRST_TRY_MS);
+		jobs[n++] = &kafka_metadata_job(topic, FIRST_TRY_MS)->job;
 	kafka_wait_start(&wait, handle, &place, INT_MAX, "kafka_fdw.connect_timeout");
 	kafka_jobs_wait(jobs, n, &wait);
 	good = offsets_error(lows, &partition) == RD_KAFKA_RESP_ERR_NO_ERROR &&
 		offsets_error(ends, &partition) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-		(!ask_count || kafka_topic_count_of(jobs[2]) == expected);
+		(!ask_count || partition_count((KafkaMetadataJob *) jobs[2]) == expected);
 	if (good)
 	{
 		copy_offsets(lows, &low, bounds->lows);
