@@ -91,6 +91,7 @@ typedef struct Question
 	const int64 *times;			/* by position; NULL: `time` for all */
 	int64		time;			/* ms since 1970, or one of the special ones */
 	int			n;
+	bool		quiet;			/* what may pass by itself is not waited for, and no error */
 } Question;
 
 static OffsetsJob *
@@ -125,7 +126,8 @@ copy_offsets(const OffsetsJob *self, const Question *question, int64 *offsets)
 	}
 }
 
-static void
+/* False only where the question is quiet; else what was not answered is raised. */
+static bool
 ask_offsets(const KafkaOptions *opts, const Question *question, int64 *offsets)
 {
 	KafkaHandle *handle = kafka_handle_admin(opts);
@@ -134,7 +136,7 @@ ask_offsets(const KafkaOptions *opts, const Question *question, int64 *offsets)
 	int			tries = 0;
 
 	if (question->n == 0)
-		return;
+		return true;
 	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + KAFKA_REPLY_GRACE_MS,
 					 "kafka_fdw.connect_timeout");
 	wait.connecting = true;
@@ -153,10 +155,12 @@ ask_offsets(const KafkaOptions *opts, const Question *question, int64 *offsets)
 		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		{
 			kafka_handle_succeeded(handle);
-			return;
+			return true;
 		}
 		place.has_partition = place.partition >= 0;
 		kafka_handle_serve(handle);
+		if (question->quiet && kafka_error_is_transient(err))
+			return false;
 		/* the handle may remember a topic of that name that is gone: the cluster's word counts */
 		if (kafka_error_is_unknown(err))
 			kafka_topic_refresh(handle, question->topic);
@@ -186,7 +190,17 @@ kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind
 	Question	question = {.topic = topic, .partitions = partitions, .n = n,
 	.time = special_time(kind)};
 
-	ask_offsets(opts, &question, offsets);
+	(void) ask_offsets(opts, &question, offsets);
+}
+
+bool
+kafka_topic_offsets_try(const KafkaOptions *opts, const char *topic, KafkaOffsetKind kind,
+						const int32 *partitions, int n, int64 *offsets)
+{
+	Question	question = {.topic = topic, .partitions = partitions, .n = n,
+	.time = special_time(kind), .quiet = true};
+
+	return ask_offsets(opts, &question, offsets);
 }
 
 void
@@ -196,7 +210,7 @@ kafka_topic_offsets_at(const KafkaOptions *opts, const char *topic, const int64 
 	Question	question = {.topic = topic, .partitions = partitions, .n = n,
 	.times = times_ms};
 
-	ask_offsets(opts, &question, offsets);
+	(void) ask_offsets(opts, &question, offsets);
 	for (int i = 0; i < n; i++)
 		if (offsets[i] < 0)
 			offsets[i] = KAFKA_UNKNOWN;
