@@ -472,6 +472,15 @@ request_alter(const KafkaOptions *opts, const KafkaConfigResource *resource, Lis
 				 RD_KAFKA_RESP_ERR__FAIL);
 }
 
+void
+kafka_config_alter(const KafkaOptions *opts, const KafkaConfigResource *resource, List *before,
+				   List *changes, bool validate_only)
+{
+	check_changes(before, changes);
+	if (changes != NIL)
+		request_alter(opts, resource, before, changes, validate_only);
+}
+
 /* The brokers that have to show a change: the one it is about, else all. */
 static List *
 watching_brokers(const KafkaOptions *opts, const KafkaConfigResource *resource)
@@ -487,8 +496,8 @@ watching_brokers(const KafkaOptions *opts, const KafkaConfigResource *resource)
 	return result;
 }
 
-static void
-await_changes(const KafkaOptions *opts, const KafkaConfigResource *resource, List *changes)
+void
+kafka_config_await(const KafkaOptions *opts, const KafkaConfigResource *resource, List *changes)
 {
 	KafkaPlace	place = make_place(resource, "could not see the altered configuration");
 	KafkaConfigResource asked = *resource;
@@ -522,18 +531,6 @@ await_changes(const KafkaOptions *opts, const KafkaConfigResource *resource, Lis
 		if (!list_member_int(watching_brokers(opts, resource), asked.broker))
 			brokers = list_delete_first(brokers);
 	}
-}
-
-void
-kafka_config_alter(const KafkaOptions *opts, const KafkaConfigResource *resource, List *before,
-				   List *changes, bool validate_only)
-{
-	check_changes(before, changes);
-	if (changes == NIL)
-		return;
-	request_alter(opts, resource, before, changes, validate_only);
-	if (!validate_only)
-		await_changes(opts, resource, changes);
 }
 
 /* ------------------------------------------------------------------------

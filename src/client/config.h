@@ -72,12 +72,15 @@ extern bool kafka_config_has_value(const KafkaConfigEntry *entry, const char *va
 
 /*
  * Makes the changes (a List of KafkaConfigChange, each name once), to `before`, what has just
- * been described; touches no other property.  Then waits until every broker shows them; if that
- * takes too long it is a WARNING.  Raises 22023 for what Kafka refuses, 0A000 where an old
- * librdkafka would lose a sensitive value.
+ * been described; touches no other property.  Raises 22023 for what Kafka refuses, 0A000 where an
+ * old librdkafka would lose a sensitive value.
  */
 extern void kafka_config_alter(const KafkaOptions *opts, const KafkaConfigResource *resource,
 							   List *before, List *changes, bool validate_only);
+
+/* Waits until every broker shows the changes; if that takes too long it is a WARNING. */
+extern void kafka_config_await(const KafkaOptions *opts, const KafkaConfigResource *resource,
+							   List *changes);
 
 /*
  * Does resource->broker show the changes?  False too where it does not answer within timeout_ms.
