@@ -20,6 +20,12 @@
 #include "storage/latch.h"
 #include "utils/wait_event.h"
 
+/*
+ * The first try gets less: a request to a broker that has just died waits with it for the
+ * connection, while another one would answer.
+ */
+#define FIRST_TRY_MS 2000
+
 static void
 metadata_run(KafkaJob *job)
 {
@@ -91,6 +97,7 @@ kafka_metadata_fetch(KafkaHandle *handle, const char *topic)
 {
 	KafkaPlace	place = {.doing = "could not read the cluster's metadata", .topic = topic};
 	KafkaWait	wait;
+	int			tries = 0;
 
 	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + KAFKA_REPLY_GRACE_MS,
 					 "kafka_fdw.connect_timeout");
@@ -98,7 +105,8 @@ kafka_metadata_fetch(KafkaHandle *handle, const char *topic)
 	for (;;)
 	{
 		int			left = kafka_setting_connect_timeout - kafka_wait_elapsed(&wait);
-		KafkaMetadataJob *self = kafka_metadata_job(topic, Max(left, 100));
+		int			timeout = tries++ == 0 ? Min(left, FIRST_TRY_MS) : left;
+		KafkaMetadataJob *self = kafka_metadata_job(topic, Max(timeout, 100));
 		rd_kafka_resp_err_t err;
 
 		kafka_job_wait(&self->job, &wait);

@@ -160,7 +160,11 @@ ask_offsets(const KafkaOptions *opts, const Question *question, int64 *offsets)
 		place.has_partition = place.partition >= 0;
 		kafka_handle_serve(handle);
 		if (question->quiet && kafka_error_is_transient(err))
+		{
+			/* it may go on asking a leader that is dead: another handle asks anew who leads */
+			(void) kafka_topic_start_over(opts);
 			return false;
+		}
 		/* the handle may remember a topic of that name that is gone: the cluster's word counts */
 		if (kafka_error_is_unknown(err))
 			kafka_topic_refresh(handle, question->topic);

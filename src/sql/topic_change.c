@@ -189,14 +189,27 @@ put_item(const Ensure *ensure, const char *item, const char *old, const char *ne
 	kafka_sql_put_row(ensure->fcinfo, values, nulls);
 }
 
-/* False if it exists, for another has made it meanwhile. */
+static void
+await_every_broker(const Ensure *ensure, int32 partitions)
+{
+	kafka_cluster_await_topic(ensure->opts, ensure->topic.name, partitions, ensure->changes,
+							  ensure->timeout);
+}
+
+/*
+ * False if it exists, for another has made it meanwhile.  Whichever broker is asked from then on
+ * knows it.
+ */
 static bool
 create_it(Ensure *ensure)
 {
 	KafkaPartition *layout;
 	ListCell   *lc;
+	bool		created = kafka_admin_create_topic(ensure->opts, &ensure->topic, true,
+												   ensure->timeout);
 
-	if (!kafka_admin_create_topic(ensure->opts, &ensure->topic, true, ensure->timeout))
+	await_every_broker(ensure, 1);
+	if (!created)
 		return false;
 	ensure->partitions = kafka_cluster_partitions(ensure->opts, ensure->topic.name, &layout);
 	ensure->changes = kafka_sql_config_changes(ensure->topic.config);
@@ -299,8 +312,7 @@ kafka_ensure_topic(PG_FUNCTION_ARGS)
 		alter_config(&ensure, &resource);
 		grow(&ensure);
 	}
-	kafka_cluster_await_topic(ensure.opts, ensure.topic.name, ensure.partitions, ensure.changes,
-							  ensure.timeout);
+	await_every_broker(&ensure, ensure.partitions);
 	kafka_config_unlock(&resource);
 	return (Datum) 0;
 }
