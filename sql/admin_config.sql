@@ -45,6 +45,19 @@ SELECT name, new_value FROM kafka.alter_config('broker', '1', set => '{"backgrou
 SELECT name, value, source FROM kafka.describe_config('broker', '1', true) ORDER BY name;
 SELECT name, old_value FROM kafka.alter_config('broker', '1', reset => '{log.cleaner.backoff.ms,background.threads}') ORDER BY name;
 SELECT count(*) FROM kafka.describe_config('broker', '1', true);
+-- a sensitive value is never shown; where everything has to be sent again it would be lost, and that is refused
+SELECT * FROM kafka.alter_config('broker', '1', set => '{"listener.name.admin_config.ssl.key.password": "secret-7391"}');
+SELECT name, value, sensitive, synonyms::text LIKE '%7391%' AS leaked FROM kafka.describe_config('broker', '1', true) ORDER BY name;
+DO $$
+BEGIN
+  PERFORM kafka.alter_config('broker', '1', set => '{"background.threads": 12}');
+EXCEPTION WHEN feature_not_supported THEN
+  PERFORM kafka.alter_config('broker', '1', set => '{"background.threads": 12, "listener.name.admin_config.ssl.key.password": "secret-7392"}');
+END $$;
+SELECT name, value FROM kafka.describe_config('broker', '1', true) ORDER BY name;
+SELECT * FROM kafka.alter_config('broker', '1', reset => '{listener.name.admin_config.ssl.key.password}');
+SELECT name, value FROM kafka.describe_config('broker', '1', true) ORDER BY name;
+SELECT name FROM kafka.alter_config('broker', '1', reset => '{background.threads}');
 
 \set VERBOSITY terse
 DO $$
