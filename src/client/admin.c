@@ -19,8 +19,6 @@
 #include "client/wait.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
-#include "storage/latch.h"
-#include "utils/wait_event.h"
 
 void
 kafka_admin_await_partitions(const KafkaOptions *opts, const char *topic, int partitions,
@@ -39,10 +37,7 @@ kafka_admin_await_partitions(const KafkaOptions *opts, const char *topic, int pa
 		wait.handle = kafka_handle_admin(opts); /* an invalidation may have replaced it */
 		if (partitions < 0 ? found < 0 : found > 0 && found >= partitions)
 			return;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 10,
-						 PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		kafka_wait_check(&wait);
+		kafka_wait_pause(&wait, 10);
 	}
 }
 

@@ -291,7 +291,7 @@ kafka_cluster_await_topic(const KafkaOptions *opts, const char *topic, int32 par
 		if (kafka_wait_elapsed(&wait) >= timeout_ms)
 			give_up(&watch);
 		if (++rounds > PROMPT_ROUNDS)
-			kafka_topic_pause(&wait);
+			kafka_wait_pause(&wait, 10);
 		wait.handle = handle = kafka_handle_admin(opts);	/* an invalidation may have replaced it */
 	}
 }

@@ -526,7 +526,7 @@ kafka_config_await(const KafkaOptions *opts, const KafkaConfigResource *resource
 		}
 		patience *= 2;
 		wait.handle = kafka_handle_admin(opts);
-		kafka_topic_pause(&wait);
+		kafka_wait_pause(&wait, 10);
 		/* one that died is not waited for */
 		if (!list_member_int(watching_brokers(opts, resource), asked.broker))
 			brokers = list_delete_first(brokers);

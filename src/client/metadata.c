@@ -17,8 +17,6 @@
 #include "client/wait.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
-#include "storage/latch.h"
-#include "utils/wait_event.h"
 
 /*
  * The first try gets less: a request to a broker that has just died waits with it for the
@@ -86,10 +84,7 @@ kafka_metadata_error(const KafkaMetadataJob *self)
 void
 kafka_topic_pause(KafkaWait *wait)
 {
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 KAFKA_SLICE_MS, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	kafka_wait_check(wait);
+	kafka_wait_pause(wait, KAFKA_SLICE_MS);
 }
 
 KafkaMetadataJob *
