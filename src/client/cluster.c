@@ -118,6 +118,31 @@ kafka_cluster_read(const KafkaOptions *opts)
 	return cluster;
 }
 
+static List *
+alive_ids(const struct rd_kafka_metadata *metadata)
+{
+	List	   *ids = NIL;
+
+	for (int i = 0; i < metadata->broker_cnt; i++)
+		ids = lappend_int(ids, metadata->brokers[i].id);
+	return ids;
+}
+
+List *
+kafka_cluster_alive(const KafkaOptions *opts, const char *topic)
+{
+	KafkaHandle *handle = kafka_handle_admin(opts);
+	KafkaPlace	place = {.doing = "could not read the cluster's metadata", .topic = topic};
+	KafkaMetadataJob *job = kafka_metadata_fetch(handle, topic);
+	rd_kafka_resp_err_t err = job->err;
+	List	   *ids = job->metadata ? alive_ids(job->metadata) : NIL;
+
+	kafka_job_drop(&job->job);
+	if (ids == NIL)
+		kafka_error_throw(handle, err ? err : RD_KAFKA_RESP_ERR__FAIL, NULL, &place);
+	return ids;
+}
+
 /* ------------------------------------------------------------------------
  * Partitions
  * ------------------------------------------------------------------------
@@ -212,9 +237,7 @@ look_at_metadata(Watch *watch, KafkaHandle *handle)
 
 	if (metadata)
 	{
-		watch->alive = NIL;
-		for (int i = 0; i < metadata->broker_cnt; i++)
-			watch->alive = lappend_int(watch->alive, metadata->brokers[i].id);
+		watch->alive = alive_ids(metadata);
 		if (!job->err && metadata->topics[0].partition_cnt >= watch->partitions)
 			watch->counted = list_append_unique_int(watch->counted, metadata->orig_broker_id);
 	}

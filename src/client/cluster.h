@@ -33,6 +33,9 @@ typedef struct KafkaCluster
 /* The brokers that the cluster takes for alive, palloc'd.  Raises HV00N, 42501, 28000. */
 extern KafkaCluster *kafka_cluster_read(const KafkaOptions *opts);
 
+/* Ids of those brokers, as a List of int; told with a topic's metadata it costs less than with all. */
+extern List *kafka_cluster_alive(const KafkaOptions *opts, const char *topic);
+
 /* Ids of brokers, in the order the cluster keeps them. */
 typedef struct KafkaBrokerIds
 {

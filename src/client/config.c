@@ -485,15 +485,9 @@ kafka_config_alter(const KafkaOptions *opts, const KafkaConfigResource *resource
 static List *
 watching_brokers(const KafkaOptions *opts, const KafkaConfigResource *resource)
 {
-	KafkaCluster *cluster;
-	List	   *result = NIL;
-
 	if (resource->type == KAFKA_CONFIG_BROKER)
 		return list_make1_int(atoi(resource->name));
-	cluster = kafka_cluster_read(opts);
-	for (int i = 0; i < cluster->nbrokers; i++)
-		result = lappend_int(result, cluster->brokers[i].id);
-	return result;
+	return kafka_cluster_alive(opts, resource->type == KAFKA_CONFIG_TOPIC ? resource->name : NULL);
 }
 
 void
