@@ -13,6 +13,7 @@
 #include "client/admin_partitions.h"
 #include "client/cluster.h"
 #include "client/topic.h"
+#include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "ground/compat.h"
