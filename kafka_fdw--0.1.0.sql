@@ -829,6 +829,84 @@ COMMENT ON FUNCTION delete_acl(text, text, text, text, text, text, text, boolean
 REVOKE EXECUTE ON FUNCTION delete_acl(text, text, text, text, text, text, text, boolean, name) FROM PUBLIC;
 
 -- ---------------------------------------------------------------------------
+-- Topics in detail, configurations, the cluster
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION describe_topic(topic text, server name DEFAULT NULL)
+RETURNS TABLE (partition integer, leader integer, replicas integer[], isr integer[], offline integer[],
+               leader_epoch integer, low bigint, high bigint, last_stable bigint, messages bigint)
+AS 'MODULE_PATHNAME', 'kafka_describe_topic' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION describe_topic(text, name) IS
+'for each partition of a topic its leader, its replicas, those in sync and those on brokers that are not alive, its offsets, and an upper bound of its messages';
+
+CREATE FUNCTION list_offsets(topic text, target text DEFAULT 'latest', server name DEFAULT NULL)
+RETURNS TABLE (partition integer, "offset" bigint, "timestamp" timestamptz)
+AS 'MODULE_PATHNAME', 'kafka_list_offsets' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION list_offsets(text, text, name) IS
+'for each partition the offset that earliest, latest, max_timestamp or a timestamp means; NULL where there is no such message';
+
+CREATE FUNCTION list_offsets(topic text, target timestamptz, server name DEFAULT NULL)
+RETURNS TABLE (partition integer, "offset" bigint, "timestamp" timestamptz)
+AS 'MODULE_PATHNAME', 'kafka_list_offsets_at' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION list_offsets(text, timestamptz, name) IS
+'for each partition the offset of the first message with that timestamp or a later one; NULL where there is none';
+
+CREATE FUNCTION create_partitions(
+  topic text, total integer, replica_assignment jsonb DEFAULT NULL,
+  validate_only boolean DEFAULT false, timeout interval DEFAULT NULL, server name DEFAULT NULL)
+RETURNS TABLE (topic text, partitions integer, added integer)
+AS 'MODULE_PATHNAME', 'kafka_create_partitions' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1;
+COMMENT ON FUNCTION create_partitions(text, integer, jsonb, boolean, interval, name) IS
+'gives a topic more partitions, so that it has a total of so many; keys may go elsewhere from then on; acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION create_partitions(text, integer, jsonb, boolean, interval, name) FROM PUBLIC;
+
+CREATE FUNCTION delete_records(offsets topic_partition[], server name DEFAULT NULL)
+RETURNS TABLE (topic text, partition integer, low bigint, error text)
+AS 'MODULE_PATHNAME', 'kafka_delete_records' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION delete_records(topic_partition[], name) IS
+'deletes the messages before offsets (-1: all), a row for each: what fails for one is in its row; acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION delete_records(topic_partition[], name) FROM PUBLIC;
+
+CREATE FUNCTION delete_records(topic text, partition integer, before bigint, server name DEFAULT NULL)
+RETURNS TABLE (topic text, partition integer, low bigint, error text)
+AS 'MODULE_PATHNAME', 'kafka_delete_records_before' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1;
+COMMENT ON FUNCTION delete_records(text, integer, bigint, name) IS
+'deletes the messages of a partition before an offset (-1: all); acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION delete_records(text, integer, bigint, name) FROM PUBLIC;
+
+CREATE FUNCTION ensure_topic(
+  topic text, partitions integer DEFAULT NULL, replication_factor integer DEFAULT NULL,
+  config jsonb DEFAULT '{}', timeout interval DEFAULT NULL, server name DEFAULT NULL)
+RETURNS TABLE (item text, old_value text, new_value text)
+AS 'MODULE_PATHNAME', 'kafka_ensure_topic' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 2;
+COMMENT ON FUNCTION ensure_topic(text, integer, integer, jsonb, interval, name) IS
+'creates a topic, or gives it more partitions and other properties, until it is as asked for and every broker knows it; a row for each change; acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION ensure_topic(text, integer, integer, jsonb, interval, name) FROM PUBLIC;
+
+CREATE FUNCTION describe_config(
+  type text, name text, only_changed boolean DEFAULT false, server name DEFAULT NULL)
+RETURNS TABLE (name text, value text, source text, is_default boolean, read_only boolean,
+               sensitive boolean, synonyms jsonb)
+AS 'MODULE_PATHNAME', 'kafka_describe_config' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 50;
+COMMENT ON FUNCTION describe_config(text, text, boolean, name) IS
+'properties of a topic, broker or group and where their values come from; sensitive ones have no value; with only_changed those that are set on it';
+
+CREATE FUNCTION alter_config(
+  type text, name text, "set" jsonb DEFAULT '{}', "reset" text[] DEFAULT '{}',
+  validate_only boolean DEFAULT false, server name DEFAULT NULL)
+RETURNS TABLE (name text, old_value text, new_value text)
+AS 'MODULE_PATHNAME', 'kafka_alter_config' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 2;
+COMMENT ON FUNCTION alter_config(text, text, jsonb, text[], boolean, name) IS
+'sets and resets properties of a topic, broker or group and no others, a row for each; acts at once, not undone by ROLLBACK';
+REVOKE EXECUTE ON FUNCTION alter_config(text, text, jsonb, text[], boolean, name) FROM PUBLIC;
+
+CREATE FUNCTION describe_cluster(server name DEFAULT NULL)
+RETURNS TABLE (broker_id integer, host text, port integer, rack text, is_controller boolean, cluster_id text)
+AS 'MODULE_PATHNAME', 'kafka_describe_cluster' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 3;
+COMMENT ON FUNCTION describe_cluster(name) IS
+'the brokers of the cluster that are alive, the one it names as its controller, and its id';
+
+-- ---------------------------------------------------------------------------
 -- Care
 -- ---------------------------------------------------------------------------
 

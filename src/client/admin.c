@@ -19,12 +19,10 @@
 #include "client/wait.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
-#include "storage/latch.h"
-#include "utils/wait_event.h"
 
-/* Waits until the topic has that many partitions (0: some; -1: is gone). */
-static void
-await_metadata(const KafkaOptions *opts, const char *topic, int partitions, int timeout_ms)
+void
+kafka_admin_await_partitions(const KafkaOptions *opts, const char *topic, int partitions,
+							 int timeout_ms)
 {
 	KafkaHandle *handle = kafka_handle_admin(opts);
 	KafkaPlace	place = {.doing = "could not see the topic's change in the cluster's metadata",
@@ -39,10 +37,7 @@ await_metadata(const KafkaOptions *opts, const char *topic, int partitions, int 
 		wait.handle = kafka_handle_admin(opts); /* an invalidation may have replaced it */
 		if (partitions < 0 ? found < 0 : found > 0 && found >= partitions)
 			return;
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 10,
-						 PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		kafka_wait_check(&wait);
+		kafka_wait_pause(&wait, 10);
 	}
 }
 
@@ -132,7 +127,7 @@ kafka_admin_create_topic(const KafkaOptions *opts, const KafkaNewTopic *topic,
 		kafka_error_throw(request.handle, err, text, &place);
 	kafka_topic_forget();
 	if (!topic->validate_only)
-		await_metadata(opts, topic->name, Max(topic->partitions, 0), timeout_ms);
+		kafka_admin_await_partitions(opts, topic->name, Max(topic->partitions, 0), timeout_ms);
 	return true;
 }
 
@@ -207,6 +202,6 @@ kafka_admin_delete_topics(const KafkaOptions *opts, char **topics, int n, char *
 		if (errors[i])
 			continue;
 		kafka_sent_forget_topic(opts->serverid, topics[i]);
-		await_metadata(opts, topics[i], -1, kafka_setting_connect_timeout);
+		kafka_admin_await_partitions(opts, topics[i], -1, kafka_setting_connect_timeout);
 	}
 }

@@ -43,4 +43,8 @@ extern void kafka_admin_delete_topics(const KafkaOptions *opts, char **topics, i
 /* Asks for a topic to be deleted and does not wait: on the way out of a cancelled call. */
 extern void kafka_admin_delete_unwatched(const KafkaOptions *opts, const char *topic);
 
+/* Waits until the metadata shows so many partitions (0: some; -1: that the topic is gone). */
+extern void kafka_admin_await_partitions(const KafkaOptions *opts, const char *topic,
+										 int partitions, int timeout_ms);
+
 #endif							/* KAFKA_ADMIN_H */

@@ -36,6 +36,8 @@ static const ErrorRule error_rules[] = {
 	"A topic name has up to 249 letters, digits, dots, underscores and hyphens."},
 	{RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, ERRCODE_DUPLICATE_TABLE,
 	"topic \"%s\" already exists", NULL},
+	{RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
+	"See the offsets that are there with kafka.watermarks."},
 	{RD_KAFKA_RESP_ERR_INVALID_PARTITIONS, ERRCODE_INVALID_PARAMETER_VALUE, NULL,
 	"The number of partitions must be 1 or more."},
 	{RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR, ERRCODE_INVALID_PARAMETER_VALUE, NULL,

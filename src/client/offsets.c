@@ -17,6 +17,7 @@
 
 #include "client/error.h"
 #include "client/handle_internal.h"
+#include "client/metadata.h"
 #include "client/topic.h"
 #include "client/topic_internal.h"
 #include "client/wait.h"
@@ -90,6 +91,7 @@ typedef struct Question
 	const int64 *times;			/* by position; NULL: `time` for all */
 	int64		time;			/* ms since 1970, or one of the special ones */
 	int			n;
+	bool		quiet;			/* what may pass by itself is not waited for, and no error */
 } Question;
 
 static OffsetsJob *
@@ -124,7 +126,8 @@ copy_offsets(const OffsetsJob *self, const Question *question, int64 *offsets)
 	}
 }
 
-static void
+/* False only where the question is quiet; else what was not answered is raised. */
+static bool
 ask_offsets(const KafkaOptions *opts, const Question *question, int64 *offsets)
 {
 	KafkaHandle *handle = kafka_handle_admin(opts);
@@ -133,7 +136,7 @@ ask_offsets(const KafkaOptions *opts, const Question *question, int64 *offsets)
 	int			tries = 0;
 
 	if (question->n == 0)
-		return;
+		return true;
 	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + KAFKA_REPLY_GRACE_MS,
 					 "kafka_fdw.connect_timeout");
 	wait.connecting = true;
@@ -152,10 +155,16 @@ ask_offsets(const KafkaOptions *opts, const Question *question, int64 *offsets)
 		if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		{
 			kafka_handle_succeeded(handle);
-			return;
+			return true;
 		}
 		place.has_partition = place.partition >= 0;
 		kafka_handle_serve(handle);
+		if (question->quiet && kafka_error_is_transient(err))
+		{
+			/* it may go on asking a leader that is dead: another handle asks anew who leads */
+			(void) kafka_topic_start_over(opts);
+			return false;
+		}
 		/* the handle may remember a topic of that name that is gone: the cluster's word counts */
 		if (kafka_error_is_unknown(err))
 			kafka_topic_refresh(handle, question->topic);
@@ -185,7 +194,17 @@ kafka_topic_offsets(const KafkaOptions *opts, const char *topic, KafkaOffsetKind
 	Question	question = {.topic = topic, .partitions = partitions, .n = n,
 	.time = special_time(kind)};
 
-	ask_offsets(opts, &question, offsets);
+	(void) ask_offsets(opts, &question, offsets);
+}
+
+bool
+kafka_topic_offsets_try(const KafkaOptions *opts, const char *topic, KafkaOffsetKind kind,
+						const int32 *partitions, int n, int64 *offsets)
+{
+	Question	question = {.topic = topic, .partitions = partitions, .n = n,
+	.time = special_time(kind), .quiet = true};
+
+	return ask_offsets(opts, &question, offsets);
 }
 
 void
@@ -195,7 +214,7 @@ kafka_topic_offsets_at(const KafkaOptions *opts, const char *topic, const int64 
 	Question	question = {.topic = topic, .partitions = partitions, .n = n,
 	.times = times_ms};
 
-	ask_offsets(opts, &question, offsets);
+	(void) ask_offsets(opts, &question, offsets);
 	for (int i = 0; i < n; i++)
 		if (offsets[i] < 0)
 			offsets[i] = KAFKA_UNKNOWN;
@@ -292,6 +311,12 @@ alloc_bounds(KafkaBounds *bounds, int32 npartitions)
 	bounds->ends = palloc(sizeof(int64) * Max(npartitions, 1));
 }
 
+static int32
+partition_count(const KafkaMetadataJob *job)
+{
+	return kafka_metadata_error(job) ? -1 : job->metadata->topics[0].partition_cnt;
+}
+
 /*
  * Several questions at once, each in a thread of its own; true if all of them were answered
  * as expected.
@@ -312,12 +337,12 @@ ask_together(KafkaHandle *handle, const char *topic, int32 expected, bool ask_co
 	bool		good;
 
 	if (ask_count)
-		jobs[n++] = kafka_topic_count_job(topic, FIRST_TRY_MS);
+		jobs[n++] = &kafka_metadata_job(topic, FIRST_TRY_MS)->job;
 	kafka_wait_start(&wait, handle, &place, INT_MAX, "kafka_fdw.connect_timeout");
 	kafka_jobs_wait(jobs, n, &wait);
 	good = offsets_error(lows, &partition) == RD_KAFKA_RESP_ERR_NO_ERROR &&
 		offsets_error(ends, &partition) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-		(!ask_count || kafka_topic_count_of(jobs[2]) == expected);
+		(!ask_count || partition_count((KafkaMetadataJob *) jobs[2]) == expected);
 	if (good)
 	{
 		copy_offsets(lows, &low, bounds->lows);

@@ -46,6 +46,22 @@
 #endif
 #define KAFKA_RD_RESOURCE_TRANSACTIONAL_ID ((rd_kafka_ResourceType_t) 5)
 
+/* Configurations can be altered in part since 2.2: before, an alteration replaces them whole. */
+#if RD_KAFKA_VERSION >= 0x020200ff
+#define KAFKA_RD_INCREMENTAL_CONFIG 1
+#endif
+
+/* Offsets with their timestamps, and racks of brokers, can be asked for since 2.3. */
+#if RD_KAFKA_VERSION >= 0x020300ff
+#define KAFKA_RD_LIST_OFFSETS 1
+#define KAFKA_RD_DESCRIBE_CLUSTER 1
+#endif
+
+/* Configurations of groups since 2.10; the header before has the word, but sends another type. */
+#if RD_KAFKA_VERSION >= 0x020a00ff
+#define KAFKA_RD_GROUP_CONFIG 1
+#endif
+
 /*
  * From 2.4 to before 2.10 a handle that learns of a topic of the same name with another id
  * corrupts its metadata cache and crashes the process (librdkafka issue 4964).  Asked at run

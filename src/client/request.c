@@ -71,26 +71,9 @@ kafka_request_error_text(rd_kafka_event_t *event)
 	return event ? rd_kafka_event_error_string(event) : "no answer in time";
 }
 
-/* Raises the error of a request that failed as a whole. */
-static void
-check_event(KafkaRequest *request, rd_kafka_event_t *event)
-{
-	rd_kafka_resp_err_t err = kafka_request_error(event);
-	char		text[KAFKA_TEXT_SIZE];
-
-	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-	{
-		kafka_handle_succeeded(request->handle);
-		return;
-	}
-	strlcpy(text, rd_kafka_event_error_string(event), sizeof(text));
-	rd_kafka_event_destroy(event);
-	kafka_handle_serve(request->handle);
-	kafka_error_throw(request->handle, err, text, &request->place);
-}
-
-rd_kafka_event_t *
-kafka_request_await(KafkaRequest *request)
+/* Waits for the event, whatever is in it. */
+static rd_kafka_event_t *
+await_event(KafkaRequest *request)
 {
 	rd_kafka_event_t *volatile event = NULL;
 	KafkaWait	wait;
@@ -112,8 +95,37 @@ kafka_request_await(KafkaRequest *request)
 			request->handle->stale = true;
 	}
 	PG_END_TRY();
-	check_event(request, event);
 	return event;
+}
+
+rd_kafka_event_t *
+kafka_request_try(KafkaRequest *request, rd_kafka_resp_err_t *err, char *text, size_t size)
+{
+	rd_kafka_event_t *event = await_event(request);
+
+	*err = rd_kafka_event_error(event);
+	if (*err == RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		kafka_handle_succeeded(request->handle);
+		return event;
+	}
+	strlcpy(text, rd_kafka_event_error_string(event), size);
+	rd_kafka_event_destroy(event);
+	kafka_handle_serve(request->handle);
+	return NULL;
+}
+
+rd_kafka_event_t *
+kafka_request_await(KafkaRequest *request)
+{
+	rd_kafka_resp_err_t err;
+	char		text[KAFKA_TEXT_SIZE];
+	rd_kafka_event_t *event = kafka_request_try(request, &err, text, sizeof(text));
+
+	if (event)
+		return event;
+	kafka_error_throw(request->handle, err == RD_KAFKA_RESP_ERR__TIMED_OUT ?
+					  RD_KAFKA_RESP_ERR__TRANSPORT : err, text, &request->place);
 }
 
 /* ------------------------------------------------------------------------

@@ -52,6 +52,13 @@ extern void kafka_request_begin(KafkaRequest *request, const KafkaOptions *opts,
  */
 extern rd_kafka_event_t *kafka_request_await(KafkaRequest *request);
 
+/*
+ * The same for a request whose failure is no error: NULL, and *err says why, with librdkafka's
+ * text in `text`.  A cancel and a failed authentication are raised.
+ */
+extern rd_kafka_event_t *kafka_request_try(KafkaRequest *request, rd_kafka_resp_err_t *err,
+										   char *text, size_t size);
+
 /* Several requests under way at once. */
 typedef struct KafkaRequests
 {

@@ -14,148 +14,16 @@
 
 #include "client/error.h"
 #include "client/handle_internal.h"
+#include "client/metadata.h"
 #include "client/topic.h"
 #include "client/topic_internal.h"
-#include "client/wait.h"
 #include "ground/compat.h"
-#include "ground/settings.h"
-#include "storage/latch.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 /* How long the number of partitions of a topic is believed without asking again. */
 #define METADATA_TTL_MS 5000
-
-/* ------------------------------------------------------------------------
- * Metadata
- * ------------------------------------------------------------------------
- */
-typedef struct MetadataJob
-{
-	KafkaJob	job;
-	char	   *topic;			/* NULL: all topics */
-	int			timeout_ms;
-	rd_kafka_resp_err_t err;
-	const struct rd_kafka_metadata *metadata;
-} MetadataJob;
-
-static void
-metadata_run(KafkaJob *job)
-{
-	MetadataJob *self = (MetadataJob *) job;
-	rd_kafka_t *rk = job->core->rk;
-	rd_kafka_topic_t *rkt = NULL;
-
-	if (self->topic)
-	{
-		rkt = rd_kafka_topic_new(rk, self->topic, NULL);
-		if (rkt == NULL)
-		{
-			self->err = rd_kafka_last_error();
-			return;
-		}
-	}
-	self->err = rd_kafka_metadata(rk, self->topic == NULL, rkt, &self->metadata,
-								  self->timeout_ms);
-	if (rkt)
-		rd_kafka_topic_destroy(rkt);
-}
-
-static void
-metadata_destroy(KafkaJob *job)
-{
-	MetadataJob *self = (MetadataJob *) job;
-
-	if (self->metadata)
-		rd_kafka_metadata_destroy(self->metadata);
-	free(self->topic);
-	free(self);
-}
-
-/* The answer's topic row: its own error stands beside the request's. */
-static rd_kafka_resp_err_t
-metadata_error(const MetadataJob *self)
-{
-	if (self->err || self->topic == NULL)
-		return self->err;
-	if (self->metadata->topic_cnt != 1)
-		return RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-	if (self->metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR &&
-		self->metadata->topics[0].partition_cnt == 0)
-		return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
-	return self->metadata->topics[0].err;
-}
-
-void
-kafka_topic_pause(KafkaWait *wait)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 KAFKA_SLICE_MS, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	kafka_wait_check(wait);
-}
-
-KafkaJob *
-kafka_topic_count_job(const char *topic, int timeout_ms)
-{
-	MetadataJob *self = kafka_job_alloc(sizeof(MetadataJob), metadata_run, metadata_destroy);
-
-	self->topic = strdup(topic);
-	self->timeout_ms = timeout_ms;
-	return &self->job;
-}
-
-int32
-kafka_topic_count_of(const KafkaJob *job)
-{
-	const MetadataJob *self = (const MetadataJob *) job;
-
-	return metadata_error(self) ? -1 : self->metadata->topics[0].partition_cnt;
-}
-
-/*
- * Asks until there is an answer.  The caller drops the job.  An unknown topic comes back
- * as the job's err, anything else that is wrong raises.
- */
-static MetadataJob *
-fetch_metadata(KafkaHandle *handle, const char *topic)
-{
-	KafkaPlace	place = {.doing = "could not read the cluster's metadata", .topic = topic};
-	KafkaWait	wait;
-
-	kafka_wait_start(&wait, handle, &place, kafka_setting_connect_timeout + KAFKA_REPLY_GRACE_MS,
-					 "kafka_fdw.connect_timeout");
-	wait.connecting = true;
-	for (;;)
-	{
-		MetadataJob *self = kafka_job_alloc(sizeof(MetadataJob), metadata_run,
-											metadata_destroy);
-
-		self->topic = topic ? strdup(topic) : NULL;
-		self->timeout_ms = Max(kafka_setting_connect_timeout - kafka_wait_elapsed(&wait), 100);
-		kafka_job_wait(&self->job, &wait);
-		self->err = metadata_error(self);
-		if (!kafka_error_is_transient(self->err))
-		{
-			kafka_handle_succeeded(handle);
-			return self;
-		}
-		if (kafka_wait_elapsed(&wait) + KAFKA_SLICE_MS >= kafka_setting_connect_timeout)
-		{
-			rd_kafka_resp_err_t err = self->err;
-
-			kafka_job_drop(&self->job);
-			kafka_handle_serve(handle);
-			if (err == RD_KAFKA_RESP_ERR__TIMED_OUT)
-				err = RD_KAFKA_RESP_ERR__TRANSPORT;
-			kafka_error_throw(handle, err, NULL, &place);
-		}
-		kafka_job_drop(&self->job);
-		kafka_topic_pause(&wait);
-	}
-}
 
 /* ------------------------------------------------------------------------
  * Partition counts, remembered for a few seconds
@@ -257,7 +125,7 @@ void
 kafka_topic_refresh(KafkaHandle *handle, const char *topic)
 {
 	KafkaPlace	place = {.doing = "could not read the topic's metadata", .topic = topic};
-	MetadataJob *self = fetch_metadata(handle, topic);
+	KafkaMetadataJob *self = kafka_metadata_fetch(handle, topic);
 	rd_kafka_resp_err_t err = self->err;
 
 	kafka_job_drop(&self->job);
@@ -291,7 +159,7 @@ ask_partitions(const KafkaOptions *opts, const char *topic, bool missing_ok)
 {
 	KafkaHandle *handle = kafka_handle_admin(opts);
 	KafkaPlace	place = {.doing = "could not read the topic's metadata", .topic = topic};
-	MetadataJob *self = fetch_metadata(handle, topic);
+	KafkaMetadataJob *self = kafka_metadata_fetch(handle, topic);
 	rd_kafka_resp_err_t err = self->err;
 	int32		npartitions = -1;
 
@@ -424,7 +292,7 @@ kafka_topic_list(const KafkaOptions *opts)
 {
 	KafkaHandle *handle = kafka_handle_admin(opts);
 	KafkaPlace	place = {.doing = "could not list topics"};
-	MetadataJob *self = fetch_metadata(handle, NULL);
+	KafkaMetadataJob *self = kafka_metadata_fetch(handle, NULL);
 	rd_kafka_resp_err_t err = self->err;
 	List	   *result = NIL;
 
@@ -450,7 +318,7 @@ kafka_cluster_describe(const KafkaOptions *opts)
 {
 	KafkaHandle *handle = kafka_handle_admin(opts);
 	KafkaPlace	place = {.doing = "could not read the cluster's metadata"};
-	MetadataJob *self = fetch_metadata(handle, NULL);
+	KafkaMetadataJob *self = kafka_metadata_fetch(handle, NULL);
 	rd_kafka_resp_err_t err = self->err;
 	char	   *result = NULL;
 

@@ -77,6 +77,14 @@ extern void kafka_topic_offsets(const KafkaOptions *opts, const char *topic,
 								int64 *offsets);
 
 /*
+ * The same, without patience: false where an answer is missing within 2 s or would have to be
+ * waited for, as while a partition has no leader.  The rest is raised.
+ */
+extern bool kafka_topic_offsets_try(const KafkaOptions *opts, const char *topic,
+									KafkaOffsetKind kind, const int32 *partitions, int n,
+									int64 *offsets);
+
+/*
  * For each partition the offset of its first message whose timestamp is times_ms[i] (ms since
  * 1970, not negative) or later: all messages before it are earlier, but timestamps need not
  * ascend behind it.  KAFKA_UNKNOWN where there is no such message.

@@ -18,12 +18,6 @@
 /* The call in the helper thread has the time limit; its answer gets this much more. */
 #define KAFKA_REPLY_GRACE_MS 500
 
-/* A request for the topic's metadata, not started yet; the caller drops it. */
-extern KafkaJob *kafka_topic_count_job(const char *topic, int timeout_ms);
-
-/* Of such a job that is done: the number of partitions, or -1 if it failed. */
-extern int32 kafka_topic_count_of(const KafkaJob *job);
-
 /* The number of partitions that the session was last told, however long ago; 0: never. */
 extern int32 kafka_topic_remembered_partitions(const KafkaOptions *opts, const char *topic);
 

@@ -103,6 +103,15 @@ kafka_wait_check(KafkaWait *wait)
 		kafka_error_throw(wait->handle, RD_KAFKA_RESP_ERR__TRANSPORT, NULL, &wait->place);
 }
 
+void
+kafka_wait_pause(KafkaWait *wait, int ms)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms,
+					 PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	kafka_wait_check(wait);
+}
+
 void *
 kafka_job_alloc(size_t size, void (*run) (KafkaJob *), void (*destroy) (KafkaJob *))
 {

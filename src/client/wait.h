@@ -48,6 +48,9 @@ extern int	kafka_wait_elapsed(const KafkaWait *wait);
  */
 extern void kafka_wait_check(KafkaWait *wait);
 
+/* A pause between two tries that an interrupt ends; then as kafka_wait_check. */
+extern void kafka_wait_pause(KafkaWait *wait, int ms);
+
 /* Raises the error of a wait whose limit has passed. */
 extern KAFKA_NORETURN void kafka_wait_timeout(KafkaWait *wait);
 

@@ -190,6 +190,78 @@ kafka_sql_properties(Jsonb *config, const char *argument)
 }
 
 /* ------------------------------------------------------------------------
+ * Numbers of partitions and replicas, and where they are to be
+ * ------------------------------------------------------------------------
+ */
+int
+kafka_sql_count(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	if (PG_ARGISNULL(argno))
+		return -1;
+	if (PG_GETARG_INT32(argno) < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be 1 or more", name),
+				 errhint("NULL leaves it to the broker.")));
+	return PG_GETARG_INT32(argno);
+}
+
+static KAFKA_NORETURN void
+reject_assignment(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"replica_assignment\" must be a JSON list with a list of "
+					"broker ids for each partition"),
+			 errhint("It looks like [[1, 2], [2, 3]].")));
+}
+
+static int
+broker_id(const JsonbValue *value)
+{
+	char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out,
+														   NumericGetDatum(value->val.numeric)));
+	int			id;
+
+	if (!parse_int(text, &id, 0, NULL) || strspn(text, "0123456789") != strlen(text))
+		reject_assignment();
+	return id;
+}
+
+List **
+kafka_sql_assignment(Jsonb *assignment, int *partitions)
+{
+	JsonbIterator *it = JsonbIteratorInit(&assignment->root);
+	JsonbIteratorToken token;
+	JsonbValue	value;
+	List	  **result;
+	int			depth = 0;
+	int			n = 0;
+
+	if (!JB_ROOT_IS_ARRAY(assignment) || JB_ROOT_IS_SCALAR(assignment) ||
+		JB_ROOT_COUNT(assignment) == 0)
+		reject_assignment();
+	result = palloc0(sizeof(List *) * JB_ROOT_COUNT(assignment));
+	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
+	{
+		if (token == WJB_BEGIN_ARRAY && ++depth > 2)
+			reject_assignment();
+		else if (token == WJB_END_ARRAY && --depth == 1)
+			n++;
+		else if (token == WJB_ELEM)
+		{
+			if (depth != 2 || value.type != jbvNumeric)
+				reject_assignment();
+			result[n] = lappend_int(result[n], broker_id(&value));
+		}
+		else if (token == WJB_BEGIN_OBJECT)
+			reject_assignment();
+	}
+	*partitions = n;
+	return result;
+}
+
+/* ------------------------------------------------------------------------
  * Offsets
  * ------------------------------------------------------------------------
  */

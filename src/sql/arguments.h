@@ -48,6 +48,15 @@ extern char **kafka_sql_group_array(FunctionCallInfo fcinfo, int argno, int *cou
  */
 extern List *kafka_sql_properties(Jsonb *config, const char *argument);
 
+/* A number of 1 or more (22023 that names the argument); -1 for NULL, which leaves it to the broker. */
+extern int	kafka_sql_count(FunctionCallInfo fcinfo, int argno, const char *name);
+
+/*
+ * [[1,2],[2,3]]: broker ids of the first partition, of the second, ..., as many lists as there are
+ * partitions.  Raises 22023 for anything else.
+ */
+extern List **kafka_sql_assignment(Jsonb *assignment, int *partitions);
+
 /*
  * A kafka.topic_partition[], palloc'd, sorted by topic and partition; metadata in UTF-8.  Raises
  * 22004 for NULLs, 22023 for a partition that is given twice.

@@ -20,82 +20,11 @@
 #include "sql/common.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
-#include "utils/numeric.h"
-#include "utils/tuplestore.h"
 
 /* ------------------------------------------------------------------------
  * create_topic
  * ------------------------------------------------------------------------
  */
-static KAFKA_NORETURN void
-reject_assignment(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("argument \"replica_assignment\" must be a JSON list with a list of "
-					"broker ids for each partition"),
-			 errhint("It looks like [[1, 2], [2, 3]].")));
-}
-
-static int
-broker_id(const JsonbValue *value)
-{
-	char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out,
-														   NumericGetDatum(value->val.numeric)));
-	int			id;
-
-	if (!parse_int(text, &id, 0, NULL) || strspn(text, "0123456789") != strlen(text))
-		reject_assignment();
-	return id;
-}
-
-/* [[1,2],[2,3]]: broker ids of partition 0, of partition 1, ... */
-static List **
-parse_assignment(Jsonb *assignment, int *partitions)
-{
-	JsonbIterator *it = JsonbIteratorInit(&assignment->root);
-	JsonbIteratorToken token;
-	JsonbValue	value;
-	List	  **result;
-	int			depth = 0;
-	int			n = 0;
-
-	if (!JB_ROOT_IS_ARRAY(assignment) || JB_ROOT_IS_SCALAR(assignment) ||
-		JB_ROOT_COUNT(assignment) == 0)
-		reject_assignment();
-	result = palloc0(sizeof(List *) * JB_ROOT_COUNT(assignment));
-	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
-	{
-		if (token == WJB_BEGIN_ARRAY && ++depth > 2)
-			reject_assignment();
-		else if (token == WJB_END_ARRAY && --depth == 1)
-			n++;
-		else if (token == WJB_ELEM)
-		{
-			if (depth != 2 || value.type != jbvNumeric)
-				reject_assignment();
-			result[n] = lappend_int(result[n], broker_id(&value));
-		}
-		else if (token == WJB_BEGIN_OBJECT)
-			reject_assignment();
-	}
-	*partitions = n;
-	return result;
-}
-
-static int
-positive_argument(FunctionCallInfo fcinfo, int argno, const char *name)
-{
-	if (PG_ARGISNULL(argno))
-		return -1;
-	if (PG_GETARG_INT32(argno) < 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must be 1 or more", name),
-				 errhint("NULL leaves it to the broker.")));
-	return PG_GETARG_INT32(argno);
-}
-
 PG_FUNCTION_INFO_V1(kafka_create_topic);
 
 /*
@@ -113,8 +42,8 @@ kafka_create_topic(PG_FUNCTION_ARGS)
 	bool		nulls[3] = {false};
 	bool		created;
 
-	topic.partitions = positive_argument(fcinfo, 1, "partitions");
-	topic.replication_factor = positive_argument(fcinfo, 2, "replication_factor");
+	topic.partitions = kafka_sql_count(fcinfo, 1, "partitions");
+	topic.replication_factor = kafka_sql_count(fcinfo, 2, "replication_factor");
 	if (!PG_ARGISNULL(3))
 		topic.config = kafka_sql_properties(PG_GETARG_JSONB_P(3), "config");
 	topic.validate_only = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
@@ -122,7 +51,7 @@ kafka_create_topic(PG_FUNCTION_ARGS)
 	{
 		int			partitions;
 
-		topic.replica_assignment = parse_assignment(PG_GETARG_JSONB_P(6), &partitions);
+		topic.replica_assignment = kafka_sql_assignment(PG_GETARG_JSONB_P(6), &partitions);
 		if (topic.replication_factor > 0 ||
 			(topic.partitions > 0 && topic.partitions != partitions))
 			ereport(ERROR,
