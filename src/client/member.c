@@ -51,12 +51,24 @@ free_message(KafkaMember *member)
 	member->rkm = NULL;
 }
 
+/* The one that waited behind it comes next. */
 static void
 forget_rebalance(KafkaMember *member)
 {
 	if (member->rebalance)
 		rd_kafka_topic_partition_list_destroy(member->rebalance);
-	member->rebalance = NULL;
+	member->rebalance = member->later;
+	member->revokes = member->later_revokes;
+	member->later = NULL;
+}
+
+static void
+note_all_unassigned(KafkaMember *member)
+{
+	for (int i = 0; i < member->ntopics; i++)
+		for (int p = 0; p < member->topics[i].npartitions; p++)
+			if (member->topics[i].partitions[p])
+				member->topics[i].partitions[p]->assigned = false;
 }
 
 /* Lets go of everything of librdkafka's. */
@@ -66,11 +78,16 @@ detach(void *arg)
 	KafkaMember *member = (KafkaMember *) arg;
 
 	free_message(member);
-	if (member->rebalance && !member->chosen)
-		kafka_core_accept_rebalance(member->handle->rk, member->revokes ?
-									RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS :
-									RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, member->rebalance);
-	forget_rebalance(member);
+	for (; member->rebalance; forget_rebalance(member))
+		if (!member->chosen)
+			kafka_core_accept_rebalance(member->handle->rk, member->revokes ?
+										RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS :
+										RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS,
+										member->rebalance);
+	if (member->answers)
+		rd_kafka_queue_destroy(member->answers);
+	member->answers = NULL;
+	note_all_unassigned(member);
 	kafka_member_forget_commit(member);
 	kafka_member_forget_generation(member);
 	kafka_poke_end(&member->poke);
@@ -114,10 +131,19 @@ on_rebalance(void *owner, rd_kafka_resp_err_t err,
 {
 	KafkaMember *member = (KafkaMember *) owner;
 
+	bool		revokes = err != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+
 	member->handle->core->fragile = false;
+	/* two at once: align() has answered the first one before it was seen */
+	if (member->rebalance && member->later == NULL)
+	{
+		member->later = rd_kafka_topic_partition_list_copy(partitions);
+		member->later_revokes = revokes;
+		return;
+	}
 	forget_rebalance(member);
 	member->rebalance = rd_kafka_topic_partition_list_copy(partitions);
-	member->revokes = err != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+	member->revokes = revokes;
 }
 
 KafkaMember *
@@ -355,15 +381,6 @@ note_started(KafkaMember *member, KafkaMemberPartition **partitions, int n)
 }
 
 static void
-note_all_unassigned(KafkaMember *member)
-{
-	for (int i = 0; i < member->ntopics; i++)
-		for (int p = 0; p < member->topics[i].npartitions; p++)
-			if (member->topics[i].partitions[p])
-				member->topics[i].partitions[p]->assigned = false;
-}
-
-static void
 unassign_all(KafkaMember *member)
 {
 	check_assign(member, NULL, rd_kafka_assign(member->handle->rk, NULL));
@@ -431,13 +448,12 @@ kafka_member_is_lost(const KafkaMember *member)
 	return member->handle == NULL || rd_kafka_assignment_lost(member->handle->rk);
 }
 
-void
-kafka_member_accept(KafkaMember *member)
+static void
+accept_now(KafkaMember *member)
 {
-	KafkaMemberPartition **partitions;
 	int			n;
+	KafkaMemberPartition **partitions = kafka_member_new_partitions(member, &n);
 
-	partitions = kafka_member_new_partitions(member, &n);
 	if (!member->revokes)
 	{
 		if (is_incremental(member))
@@ -449,6 +465,39 @@ kafka_member_accept(KafkaMember *member)
 		unassign(member, partitions, n);
 	else
 		unassign_all(member);
+}
+
+/* Gives everything back and joins anew. */
+static void
+rejoin(KafkaMember *member)
+{
+	rd_kafka_topic_partition_list_t *topics;
+
+	rd_kafka_assign(member->handle->rk, NULL);
+	note_all_unassigned(member);
+	while (member->rebalance)
+		forget_rebalance(member);
+	if (member->chosen || rd_kafka_subscription(member->handle->rk, &topics))
+		return;
+	rd_kafka_unsubscribe(member->handle->rk);
+	rd_kafka_subscribe(member->handle->rk, topics);
+	rd_kafka_topic_partition_list_destroy(topics);
+}
+
+void
+kafka_member_accept(KafkaMember *member)
+{
+	PG_TRY();
+	{
+		accept_now(member);
+	}
+	PG_CATCH();
+	{
+		/* the same call would fail with every poll */
+		rejoin(member);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	forget_rebalance(member);
 }
 
@@ -485,7 +534,8 @@ kafka_member_subscribe(KafkaMember *member, char **topics, int n)
 void
 kafka_member_assign(KafkaMember *member, const char *topic, const int32 *partitions, int n)
 {
-	forget_rebalance(member);
+	while (member->rebalance)
+		forget_rebalance(member);
 	member->chosen = true;
 	member->revokes = false;
 	member->rebalance = rd_kafka_topic_partition_list_new(Max(n, 1));
@@ -768,6 +818,23 @@ poll_once(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
 	}
 }
 
+/*
+ * A rebalance that is there already comes before align(), and messages may be there before it.
+ * They are read again: whoever loses one is astray.
+ */
+static void
+drain(KafkaMember *member)
+{
+	KafkaMemberEvent event;
+
+	event.partition = NULL;
+	while (member->rebalance == NULL && take(member, 0, &event))
+		if (event.partition && (event.type == KAFKA_MEMBER_MESSAGE ||
+								event.type == KAFKA_MEMBER_END))
+			event.partition->fetched = KAFKA_UNKNOWN;
+	free_message(member);
+}
+
 void
 kafka_member_positions_changed(KafkaMember *member)
 {
@@ -780,11 +847,9 @@ kafka_member_next(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
 	event->partition = NULL;
 	if (member->unsure && member->rebalance == NULL && any_astray(member))
 	{
-		/* a rebalance that is there already comes first */
-		poll_once(member, 0, event);
-		if (event->type != KAFKA_MEMBER_NOTHING)
-			return;
-		align(member);
+		drain(member);
+		if (member->rebalance == NULL)
+			align(member);
 	}
 	if (member->rebalance == NULL)
 		member->unsure = false;

@@ -149,6 +149,9 @@ extern bool kafka_member_commit_quietly(KafkaMember *member, int limit_ms, char 
 										size_t why_size);
 extern void kafka_member_forget_commit(KafkaMember *member);
 
+/* A commit that nobody has waited for was refused: true, once, with the reason in why. */
+extern bool kafka_member_was_refused(KafkaMember *member, char *why, size_t why_size);
+
 /*
  * The group's generation is noted: offsets that go with a Kafka transaction are those of a
  * member of that generation, or are refused.

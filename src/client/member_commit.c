@@ -184,18 +184,42 @@ kafka_member_commit_quietly(KafkaMember *member, int limit_ms, char *why, size_t
 
 	if (member->handle == NULL || member->commit == NULL)
 		return true;
-	queue = rd_kafka_queue_new(member->handle->rk);
+	if (limit_ms == 0 && member->answers == NULL)
+		member->answers = rd_kafka_queue_new(member->handle->rk);
+	queue = limit_ms == 0 ? member->answers : rd_kafka_queue_new(member->handle->rk);
 	err = rd_kafka_commit_queue(member->handle->rk, member->commit, queue, NULL, NULL);
 	if (err)
 	{
-		strlcpy(why, rd_kafka_err2str(err), why_size);
+		if (why)
+			strlcpy(why, rd_kafka_err2str(err), why_size);
 		done = false;
 	}
 	else if (limit_ms > 0)
 		done = await_commit(queue, limit_ms, why, why_size);
-	rd_kafka_queue_destroy(queue);
+	if (limit_ms > 0)
+		rd_kafka_queue_destroy(queue);
 	kafka_member_forget_commit(member);
 	return done;
+}
+
+bool
+kafka_member_was_refused(KafkaMember *member, char *why, size_t why_size)
+{
+	rd_kafka_event_t *event;
+	bool		refused = false;
+
+	if (member->answers == NULL)
+		return false;
+	while ((event = rd_kafka_queue_poll(member->answers, 0)) != NULL)
+	{
+		rd_kafka_resp_err_t err = commit_error(event);
+
+		if (err)
+			strlcpy(why, rd_kafka_err2str(err), why_size);
+		refused |= err != RD_KAFKA_RESP_ERR_NO_ERROR;
+		rd_kafka_event_destroy(event);
+	}
+	return refused;
 }
 
 /* ------------------------------------------------------------------------

@@ -45,6 +45,8 @@ struct KafkaMember
 
 	rd_kafka_topic_partition_list_t *rebalance; /* to be accepted, or NULL */
 	bool		revokes;
+	rd_kafka_topic_partition_list_t *later; /* the one behind it, or NULL */
+	bool		later_revokes;
 
 	rd_kafka_message_t *rkm;	/* the caller's until the next call */
 	KafkaMessageFiller filler;
@@ -52,6 +54,7 @@ struct KafkaMember
 	int64		taken;
 
 	rd_kafka_topic_partition_list_t *commit;	/* prepared, or NULL */
+	rd_kafka_queue_t *answers;	/* to commits that nobody has waited for, or NULL */
 	rd_kafka_consumer_group_metadata_t *generation; /* noted, or NULL */
 };
 

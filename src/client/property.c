@@ -572,6 +572,10 @@ kafka_property_collect(const KafkaOptions *opts, KafkaRole role)
 		kafka_rules_check_use(opts, property, rule);
 		if (!suits_role(known, role))
 			continue;
+		/* a consumer asks for metadata by the session's handle; its ends depend on one of its own */
+		if (property->place == KAFKA_ON_CONSUMER && role != KAFKA_ROLE_MEMBER &&
+			strcmp(known->name, "isolation.level") != 0)
+			continue;
 		if (role == KAFKA_ROLE_TRANSACTIONAL && property->place == KAFKA_ON_TABLE)
 			reject_table_producer_property(property);
 		put_setting(&settings, kafka_property_name(property->name), property->value);
@@ -581,9 +585,9 @@ kafka_property_collect(const KafkaOptions *opts, KafkaRole role)
 	settle_queue(&settings);
 	settle_fetch(&settings);
 	put_fixed(&settings, role);
-	if (opts->group_id)
+	if (opts->group_id && role == KAFKA_ROLE_MEMBER)
 		put_setting(&settings, "group.id", opts->group_id);
-	if (opts->group_instance_id)
+	if (opts->group_instance_id && role == KAFKA_ROLE_MEMBER)
 		put_setting(&settings, "group.instance.id", opts->group_instance_id);
 	return settings;
 }

@@ -672,8 +672,36 @@ make_offsets_call(rd_kafka_consumer_group_metadata_t *group, const KafkaGroupOff
 	return self;
 }
 
+/* The group knows the member no longer, or not in this generation. */
+static bool
+has_moved_on(const rd_kafka_error_t *error)
+{
+	rd_kafka_resp_err_t err = rd_kafka_error_code(error);
+
+	return err == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
+		err == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
+		err == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS ||
+		err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+}
+
+static KAFKA_NORETURN void
+throw_moved_on(rd_kafka_error_t *error, const char *group_id)
+{
+	char		text[KAFKA_TEXT_SIZE];
+
+	strlcpy(text, rd_kafka_error_string(error), sizeof(text));
+	rd_kafka_error_destroy(error);
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("consumer group \"%s\" has shared its partitions out anew since they were read",
+					group_id),
+			 errdetail("librdkafka says: %s", text),
+			 errhint("Repeat the transaction.")));
+}
+
+/* member: `group` is that of a member, which may have been put out in the meantime. */
 static void
-send_offsets(KafkaProducer *producer, rd_kafka_consumer_group_metadata_t *group,
+send_offsets(KafkaProducer *producer, rd_kafka_consumer_group_metadata_t *group, bool member,
 			 const char *group_id, const KafkaGroupOffset *offsets, int n)
 {
 	KafkaPlace	place = {.doing = "could not send offsets to the Kafka transaction",
@@ -691,6 +719,8 @@ send_offsets(KafkaProducer *producer, rd_kafka_consumer_group_metadata_t *group,
 				  self : NULL);
 	producer->must_abort = true;	/* until it is known that they are there */
 	error = await_call(producer, &wait);
+	if (error && member && has_moved_on(error))
+		throw_moved_on(error, group_id);
 	if (error)
 		throw_transaction_error(producer, error, &place);
 	producer->must_abort = false;
@@ -701,7 +731,8 @@ kafka_transaction_send_offsets(KafkaProducer *producer, const char *group_id,
 							   const KafkaGroupOffset *offsets, int n)
 {
 	kafka_coordinator_await(producer->handle, group_id);
-	send_offsets(producer, rd_kafka_consumer_group_metadata_new(group_id), group_id, offsets, n);
+	send_offsets(producer, rd_kafka_consumer_group_metadata_new(group_id), false, group_id,
+				 offsets, n);
 }
 
 void
@@ -719,7 +750,7 @@ kafka_transaction_send_offsets_as(KafkaProducer *producer,
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	send_offsets(producer, group, group_id, offsets, n);
+	send_offsets(producer, group, true, group_id, offsets, n);
 }
 
 KafkaTransactionHealth

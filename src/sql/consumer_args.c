@@ -196,6 +196,12 @@ kafka_sql_consumer_options(FunctionCallInfo fcinfo, int argno, KafkaOptions **op
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("option \"offsets\" needs the option \"group_id\"")));
+	/* Kafka would not refuse the offsets of a consumer that somebody else has replaced */
+	if (spec->chosen && spec->store == KAFKA_STORE_TRANSACTION)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"offsets\" of kafka.assign cannot be \"transaction\""),
+				 errhint("Use kafka.subscribe, or offsets \"postgres\".")));
 }
 
 /* ------------------------------------------------------------------------

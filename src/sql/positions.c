@@ -145,7 +145,6 @@ kafka_commit_offsets(PG_FUNCTION_ARGS)
 		for (int i = 0; i < n; i++)
 			mark(consumer, partitions[i], partitions[i]->position, NULL);
 	}
-	consumer->touched = true;
 	consumer->async = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
 	PG_RETURN_INT32(n);
 }
@@ -231,7 +230,8 @@ static int
 set_paused(FunctionCallInfo fcinfo, bool paused)
 {
 	KafkaSessionConsumer *consumer = working_consumer(fcinfo, 2);
-	char	   *topic = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *topic = PG_ARGISNULL(0) && PG_ARGISNULL(1) ? NULL :
+		kafka_sql_text(fcinfo, 0, "topic");
 	int			n;
 	KafkaMemberPartition **partitions =
 		chosen_partitions(consumer, topic, partition_argument(fcinfo, 1), &n);

@@ -161,6 +161,8 @@ check_offsets(const KafkaSessionConsumer *consumer)
 	{
 		const KafkaSendGroup *group = (KafkaSendGroup *) lfirst(lc);
 
+		if (group->producer == NULL)
+			continue;			/* all of it was rolled back to savepoints */
 		if (group->mode != KAFKA_DELIVERY_BEFORE_COMMIT ||
 			group->opts->serverid != consumer->serverid ||
 			group->opts->userid != consumer->userid)
@@ -194,6 +196,7 @@ send_offsets(List *transactional)
 		KafkaSendGroup *group = kafka_outgoing_group(consumer->spec.opts,
 													 KAFKA_DELIVERY_BEFORE_COMMIT);
 
+		check_offsets(consumer);
 		require_producer(group);
 		/* from here on only the group knows where it stands, unless PostgreSQL commits */
 		consumer->must_reload = true;
@@ -210,8 +213,6 @@ send_pending(List *transactional)
 	int			number;
 	ListCell   *lc;
 
-	foreach(lc, transactional)
-		check_offsets((KafkaSessionConsumer *) lfirst(lc));
 	kafka_pending_rewind();
 	while (kafka_pending_next(&number, &msg))
 		send_one(number, &msg);

@@ -110,9 +110,11 @@ run(SPIPlanPtr *plan, const char *query, Datum *values, const char *nulls, int n
 	SPI_connect();
 	if (*plan == NULL)
 	{
-		*plan = SPI_prepare(query, nargs, argument_types);
-		if (*plan == NULL || SPI_keepplan(*plan) != 0)
+		SPIPlanPtr	prepared = SPI_prepare(query, nargs, argument_types);
+
+		if (prepared == NULL || SPI_keepplan(prepared) != 0)
 			elog(ERROR, "could not prepare a query on kafka.consumer_offset");
+		*plan = prepared;
 	}
 	rc = SPI_execute_plan(*plan, values, nulls, false, 0);
 	if (rc < 0)
@@ -160,9 +162,12 @@ kafka_consumer_offset_store(KafkaSessionConsumer *consumer, const KafkaPosition 
 		values[7] = text_datum(position->metadata);
 	else
 		nulls[7] = 'n';
+	consumer->must_reload = true;	/* also where PostgreSQL finds that it has come too late */
 	if (run(&store_plan, store_query, values, nulls, 8, NULL, NULL) == 1)
+	{
+		consumer->must_reload = false;
 		return;
-	consumer->must_reload = true;
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 			 errmsg("another consumer of the group has taken topic \"%s\" partition %d",

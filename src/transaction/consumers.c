@@ -133,6 +133,7 @@ KafkaSessionConsumer *
 kafka_consumers_make(const KafkaConsumerSpec *spec, bool *is_new)
 {
 	KafkaSessionConsumer *consumer = look_up(spec->name);
+	KafkaSessionConsumer *before;
 	MemoryContext context;
 	MemoryContext old;
 
@@ -146,8 +147,9 @@ kafka_consumers_make(const KafkaConsumerSpec *spec, bool *is_new)
 			consumer->userid != spec->opts->userid;
 		if (!*is_new)
 			return consumer;
-		kafka_consumers_close(consumer);
+		kafka_consumers_refuse_pending(consumer);
 	}
+	before = consumer;
 	context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw session consumer",
 									ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
@@ -162,6 +164,8 @@ kafka_consumers_make(const KafkaConsumerSpec *spec, bool *is_new)
 	consumers = lappend(consumers, consumer);
 	MemoryContextSwitchTo(old);
 	MemoryContextSetParent(context, TopMemoryContext);	/* from here on it stays */
+	if (before)
+		drop(before);			/* only now: the new one might have failed */
 	return consumer;
 }
 
@@ -187,6 +191,7 @@ kafka_consumers_leave(KafkaSessionConsumer *consumer)
 {
 	kafka_consumers_refuse_pending(consumer);
 	kafka_member_leave(consumer->member);
+	consumer->touched = false;
 	consumer->spec.identity = "";	/* subscribing again makes a new one */
 }
 
@@ -222,6 +227,7 @@ kafka_consumers_position(KafkaSessionConsumer *consumer, KafkaMemberPartition *p
 	position = palloc0(sizeof(KafkaPosition));
 	position->partition = partition;
 	position->marked = position->committed = position->target = KAFKA_UNKNOWN;
+	position->start = KAFKA_UNKNOWN;
 	consumer->positions[consumer->npositions++] = position;
 	partition->owner = position;
 	MemoryContextSwitchTo(old);
@@ -278,10 +284,18 @@ static void
 restore_position(KafkaSessionConsumer *consumer, const KafkaSavedPosition *saved)
 {
 	KafkaPosition *position = saved->position;
+	KafkaPosition undone = *position;
 	bool		lost = position->lost;
 
 	*position = saved->before;
+	position->start = undone.start;
+	position->stored = undone.stored;
+	if (position->committed == KAFKA_UNKNOWN && consumer->spec.store != KAFKA_STORE_POSTGRES)
+		position->committed = undone.stored ? undone.start : KAFKA_UNKNOWN;
 	position->lost = lost && position->level > 0;
+	/* the claim is undone, and the one before it may be another's by now: it is made anew */
+	if (undone.epoch != position->epoch)
+		position->epoch = 0;
 	position->partition->position = saved->offset;
 	consumer->must_reload |= lost;
 }
@@ -357,6 +371,8 @@ find_target(const KafkaSessionConsumer *consumer, const KafkaPosition *position)
 		target = position->partition->position;
 	if (position->lost || target == position->committed)
 		return KAFKA_UNKNOWN;
+	if (consumer->spec.store == KAFKA_STORE_POSTGRES && position->epoch == 0)
+		return KAFKA_UNKNOWN;	/* it is not ours */
 	/* one that was given back, and has not been read in this transaction */
 	if (!position->partition->assigned && position->level == 0)
 		return KAFKA_UNKNOWN;
@@ -491,7 +507,9 @@ note_stored(KafkaSessionConsumer *consumer, bool stored)
 
 		if (stored && position->target != KAFKA_UNKNOWN)
 			position->committed = position->target;
-		position->target = position->marked = KAFKA_UNKNOWN;
+		if (stored)
+			position->marked = KAFKA_UNKNOWN;
+		position->target = KAFKA_UNKNOWN;
 		position->metadata = NULL;
 		position->lost = false;
 		position->level = 0;
@@ -514,13 +532,15 @@ commit_to_group(KafkaSessionConsumer *consumer, int limit_ms)
 {
 	char		why[WHY_SIZE];
 
-	if (any_lost(consumer) || (!consumer->spec.chosen && consumer->noffsets > 0 &&
-							   kafka_member_is_lost(consumer->member)))
-	{
+	bool		all_lost = !consumer->spec.chosen && consumer->noffsets > 0 &&
+		kafka_member_is_lost(consumer->member);
+
+	if (all_lost)
 		kafka_member_forget_commit(consumer->member);
+	if (all_lost || any_lost(consumer))
 		warn_of_offsets(consumer, _("the group had taken its partitions away"));
+	if (all_lost)
 		return false;
-	}
 	if (consumer->noffsets == 0)
 		return true;
 	if (!kafka_member_commit_quietly(consumer->member, consumer->async ? 0 : Max(limit_ms, 1),
@@ -536,7 +556,6 @@ commit_to_group(KafkaSessionConsumer *consumer, int limit_ms)
 static void
 end_transaction(KafkaSessionConsumer *consumer)
 {
-	consumer->touched = false;
 	consumer->async = false;
 	consumer->offsets = NULL;
 	consumer->noffsets = 0;
@@ -558,7 +577,10 @@ kafka_consumers_commit(int limit_ms)
 		instr_time	now;
 
 		if (!kafka_consumers_is_pending(consumer) && !consumer->touched)
+		{
+			end_transaction(consumer);	/* all may have been rolled back to savepoints */
 			continue;
+		}
 		INSTR_TIME_SET_CURRENT(now);
 		INSTR_TIME_SUBTRACT(now, begin);
 		if (consumer->spec.store == KAFKA_STORE_KAFKA)
@@ -569,6 +591,7 @@ kafka_consumers_commit(int limit_ms)
 		if (consumer->spec.store == KAFKA_STORE_TRANSACTION)
 			consumer->must_reload = false;	/* the group is where we are */
 		note_stored(consumer, stored);
+		consumer->touched = !stored;	/* the next COMMIT tries again */
 		end_transaction(consumer);
 	}
 }

@@ -57,6 +57,8 @@ typedef struct KafkaPosition
 	int64		committed;		/* what the store has, as far as is known; or KAFKA_UNKNOWN */
 	int64		target;			/* what this transaction's end makes of it; or KAFKA_UNKNOWN */
 	int64		epoch;			/* of the claim in kafka.consumer_offset; 0: none */
+	int64		start;			/* where it began with no offset stored; or KAFKA_UNKNOWN */
+	bool		stored;			/* the group has that, too */
 	bool		lost;			/* the group took it away with messages of this transaction */
 	int			level;			/* nesting level that has saved it, 0: none */
 } KafkaPosition;
@@ -84,7 +86,7 @@ typedef struct KafkaSessionConsumer
 	KafkaSavedPosition *saved;	/* in this transaction, oldest first */
 	int			nsaved;
 	int			max_saved;
-	bool		touched;		/* this transaction's end has something to store */
+	bool		touched;		/* a COMMIT has something to store though nothing has moved */
 	bool		async;			/* COMMIT does not wait for the group's answer */
 	bool		must_reload;	/* positions are to be had from the store again */
 	KafkaGroupOffset *offsets;	/* of this transaction's end, in its memory */

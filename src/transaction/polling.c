@@ -15,6 +15,7 @@
 #include "client/stats.h"
 #include "client/topic.h"
 #include "ground/compat.h"
+#include "ground/settings.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "transaction/consumer_offset.h"
@@ -23,6 +24,7 @@
 
 /* Who polls on while the group waits for the transaction's end is not answered at once. */
 #define HELD_MS 200
+#define WHY_SIZE 512
 
 /* ------------------------------------------------------------------------
  * Start positions
@@ -41,7 +43,7 @@ throw_no_offset(const KafkaSessionConsumer *consumer, const KafkaMemberPartition
 
 /* Fills in offsets that are unknown, topic by topic; partitions are sorted. */
 static void
-start_unknown(const KafkaSessionConsumer *consumer, KafkaMemberPartition **partitions, int n,
+start_unknown(KafkaSessionConsumer *consumer, KafkaMemberPartition **partitions, int n,
 			  int64 *offsets)
 {
 	KafkaOffsetKind kind = consumer->spec.start == KAFKA_START_EARLIEST ? KAFKA_OFFSET_LOW :
@@ -57,6 +59,9 @@ start_unknown(const KafkaSessionConsumer *consumer, KafkaMemberPartition **parti
 
 		for (; i < n && strcmp(partitions[i]->topic, topic) == 0; i++)
 		{
+			/* where it began before, in a transaction that was rolled back perhaps */
+			if (offsets[i] == KAFKA_UNKNOWN)
+				offsets[i] = kafka_consumers_position(consumer, partitions[i])->start;
 			if (offsets[i] != KAFKA_UNKNOWN)
 				continue;
 			if (consumer->spec.start == KAFKA_START_NONE)
@@ -66,7 +71,10 @@ start_unknown(const KafkaSessionConsumer *consumer, KafkaMemberPartition **parti
 		}
 		kafka_topic_offsets(consumer->spec.opts, topic, kind, numbers, count, found);
 		for (int j = 0; j < count; j++)
+		{
 			offsets[places[j]] = found[j];
+			kafka_consumers_position(consumer, partitions[places[j]])->start = found[j];
+		}
 	}
 }
 
@@ -115,9 +123,51 @@ start_from_group(KafkaSessionConsumer *consumer, KafkaMemberPartition **partitio
 			partitions[i]->position = offsets[i];
 		position->committed = committed[i];
 	}
-	/* where it begins is kept, too, or a consumer of 'latest' that stops finds another end */
-	if (consumer->spec.store == KAFKA_STORE_KAFKA && consumer->spec.auto_commit)
-		consumer->touched = true;
+}
+
+/*
+ * Where the group begins becomes the group's at once, whatever this transaction does: else whoever
+ * goes on after a rollback, or has the partition next, finds another end for 'latest'.
+ */
+static void
+store_starts(KafkaSessionConsumer *consumer, KafkaMemberPartition **partitions, int n)
+{
+	KafkaGroupOffset *offsets = palloc0(sizeof(KafkaGroupOffset) * Max(n, 1));
+	char		why[WHY_SIZE];
+	int			count = 0;
+
+	if (!consumer->spec.auto_commit || consumer->spec.store == KAFKA_STORE_NONE)
+		return;
+	for (int i = 0; i < n; i++)
+	{
+		const KafkaPosition *position = kafka_consumers_position(consumer, partitions[i]);
+
+		if (position->start == KAFKA_UNKNOWN || position->stored)
+			continue;
+		offsets[count].topic = partitions[i]->topic;
+		offsets[count].partition = partitions[i]->partition;
+		offsets[count++].offset = position->start;
+	}
+	if (count == 0)
+		return;
+	kafka_member_prepare_commit(consumer->member, offsets, count);
+	if (!kafka_member_commit_quietly(consumer->member, kafka_setting_connect_timeout, why,
+									 sizeof(why)))
+	{
+		CHECK_FOR_INTERRUPTS();
+		consumer->touched |= consumer->spec.store == KAFKA_STORE_KAFKA;
+		return;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		KafkaPosition *position = kafka_consumers_position(consumer, partitions[i]);
+
+		if (position->start == KAFKA_UNKNOWN || position->stored)
+			continue;
+		position->stored = true;
+		if (consumer->spec.store != KAFKA_STORE_POSTGRES && position->committed == KAFKA_UNKNOWN)
+			position->committed = position->start;
+	}
 }
 
 /* One partition of kafka.consumer_offset; start KAFKA_UNKNOWN: only if it is there. */
@@ -127,12 +177,13 @@ claim(KafkaSessionConsumer *consumer, KafkaMemberPartition *partition, int64 sta
 	KafkaPosition *position = kafka_consumers_position(consumer, partition);
 	int64		next_offset;
 	int64		epoch;
-	bool		read = position->level > 0 && position->epoch > 0;
+	bool		read = position->level > 0;
 
 	if (!kafka_consumer_offset_claim(consumer, position, start, &next_offset, &epoch))
 		return false;
 	/* what this transaction has read of it before is only good if it stayed ours */
-	if (read && (epoch != position->epoch + 1 || next_offset != position->committed))
+	if (read && (position->epoch == 0 || epoch != position->epoch + 1 ||
+				 next_offset != position->committed))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("another consumer of the group has taken topic \"%s\" partition %d",
@@ -160,6 +211,8 @@ start_from_table(KafkaSessionConsumer *consumer, KafkaMemberPartition **partitio
 		offsets[i] = KAFKA_UNKNOWN;
 	if (consumer->spec.chosen)
 		keep_chosen(unknown, count, offsets);
+	else if (consumer->spec.start == KAFKA_START_LATEST)
+		kafka_member_committed(consumer->member, unknown, count, offsets);	/* where it began */
 	start_unknown(consumer, unknown, count, offsets);
 	for (int i = 0; i < count; i++)
 		(void) claim(consumer, unknown[i], offsets[i]);
@@ -222,6 +275,7 @@ take_assigned(KafkaSessionConsumer *consumer)
 	start(consumer, partitions, n);
 	kafka_member_accept(consumer->member);
 	consumer->rebalances++;
+	store_starts(consumer, partitions, n);
 }
 
 /* The group did not wait: what of this transaction was read in those partitions? */
@@ -248,13 +302,22 @@ note_lost(KafkaSessionConsumer *consumer)
 	}
 }
 
+/* The group does not wait any longer, though librdkafka does not say so while it waits for us. */
+static bool
+is_overdue(const KafkaSessionConsumer *consumer)
+{
+	return consumer->last_poll != 0 &&
+		TimestampDifferenceExceeds(consumer->last_poll, GetCurrentTimestamp(),
+								   kafka_member_max_poll_ms(consumer->member));
+}
+
 /* False: not now, the group has to wait for the end of the transaction. */
 static bool
 give_back(KafkaSessionConsumer *consumer)
 {
 	if (kafka_consumers_is_pending(consumer))
 	{
-		if (!kafka_member_is_lost(consumer->member))
+		if (!kafka_member_is_lost(consumer->member) && !is_overdue(consumer))
 			return false;
 		note_lost(consumer);
 	}
@@ -325,6 +388,26 @@ kafka_poll_settle(KafkaSessionConsumer *consumer)
 	reload(consumer);
 }
 
+/* A commit with async => true: nobody has waited for the answer, here it is. */
+static void
+check_async(KafkaSessionConsumer *consumer)
+{
+	char		why[WHY_SIZE];
+
+	if (!kafka_member_was_refused(consumer->member, why, sizeof(why)) ||
+		consumer->spec.store != KAFKA_STORE_KAFKA)
+		return;
+	consumer->commit_failures++;
+	kafka_stats_of(consumer->spec.opts)->counters[KAFKA_COUNT_OFFSET_COMMIT_FAILURES]++;
+	for (int i = 0; i < consumer->npositions; i++)
+		consumer->positions[i]->committed = KAFKA_UNKNOWN;
+	consumer->touched = true;
+	ereport(WARNING,
+			(errmsg("offsets of consumer \"%s\" were not committed to its group: messages may "
+					"come again", consumer->spec.name),
+			 errdetail("librdkafka says: %s", why)));
+}
+
 void
 kafka_poll_begin(KafkaPoll *poll, KafkaSessionConsumer *consumer, int max_messages,
 				 int timeout_ms)
@@ -334,8 +417,11 @@ kafka_poll_begin(KafkaPoll *poll, KafkaSessionConsumer *consumer, int max_messag
 	poll->max_messages = max_messages;
 	poll->timeout_ms = timeout_ms;
 	INSTR_TIME_SET_CURRENT(poll->begin);
-	consumer->last_poll = GetCurrentTimestamp();
+	/* while a revocation waits librdkafka is not asked, and its clock goes on */
+	if (!kafka_member_must_accept(consumer->member))
+		consumer->last_poll = GetCurrentTimestamp();
 	kafka_poll_settle(consumer);
+	check_async(consumer);
 	kafka_member_positions_changed(consumer->member);
 }
 
@@ -381,6 +467,7 @@ hand_out(KafkaPoll *poll)
 
 	kafka_consumers_move(consumer, position, poll->event.msg.offset + 1);
 	consumer->messages++;
+	kafka_stats_of(consumer->spec.opts)->counters[KAFKA_COUNT_MESSAGES_POLLED]++;
 	poll->taken++;
 	return &poll->event.msg;
 }
@@ -420,6 +507,5 @@ kafka_poll_next(KafkaPoll *poll)
 				break;
 		}
 	}
-	kafka_stats_of(consumer->spec.opts)->counters[KAFKA_COUNT_MESSAGES_POLLED] += poll->taken;
 	return NULL;
 }
