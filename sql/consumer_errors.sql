@@ -127,6 +127,16 @@ SELECT count(*) FROM kafka.consumers;
 DISCARD ALL;
 SELECT count(*) FROM kafka.consumers;
 SELECT take(1);
+-- a topic that is deleted is noticed, by a poll that waits
+SELECT count(created) FROM kafka.create_topic('consumer_errors_gone', 1);
+SELECT kafka.subscribe('consumer_errors_gone', 'consumer_errors', consumer => 'member'), kafka.assign('consumer_errors_gone', consumer => 'chosen');
+SELECT (SELECT count(*) FROM kafka.poll(timeout => '4s', consumer => 'member')), (SELECT count(*) FROM kafka.poll(timeout => '600ms', consumer => 'chosen'));
+SELECT deleted FROM kafka.delete_topic('consumer_errors_gone');
+SELECT count(*) FROM kafka.poll(timeout => '600ms', consumer => 'member');
+\echo :LAST_ERROR_SQLSTATE
+SELECT count(*) FROM kafka.poll(timeout => '600ms', consumer => 'chosen');
+SELECT count(*) FROM kafka.poll(timeout => '0', consumer => 'chosen');
+SELECT kafka.close_consumer('member'), kafka.close_consumer('chosen');
 DROP FUNCTION take;
 DROP ROLE consumer_errors_user;
 SELECT deleted FROM kafka.delete_topic('consumer_errors');

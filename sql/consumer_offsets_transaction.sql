@@ -111,13 +111,8 @@ SELECT kafka.subscribe('consumer_offsets_transaction_out', 'consumer_offsets_tra
 SELECT count(*) FROM kafka.poll(timeout => '4s');
 SELECT "offset" FROM kafka.committed();
 SELECT kafka.close_consumer();
--- with kafka.assign, too (no member of the group is checked)
+-- Kafka would not refuse the offsets of one that has been replaced
 SELECT kafka.assign('consumer_offsets_transaction', options => '{"group_id": "consumer_offsets_transaction", "offsets": "transaction"}');
-SELECT take(1);
-SELECT at();
-SELECT pass(1) IS NOT NULL;
-SELECT at();
-SELECT kafka.close_consumer();
 DROP TABLE loaded;
 RESET kafka_fdw.server;
 DROP FUNCTION pass, take, at, passed;

@@ -89,6 +89,7 @@ typedef struct KafkaSessionConsumer
 	bool		touched;		/* a COMMIT has something to store though nothing has moved */
 	bool		async;			/* COMMIT does not wait for the group's answer */
 	bool		must_reload;	/* positions are to be had from the store again */
+	uint32		topics_checked; /* looks at topics in silence, one after the other */
 	KafkaGroupOffset *offsets;	/* of this transaction's end, in its memory */
 	int			noffsets;
 

@@ -25,6 +25,8 @@
 /* Who polls on while the group waits for the transaction's end is not answered at once. */
 #define HELD_MS 200
 #define WHY_SIZE 512
+/* A poll that has waited so long for nothing asks whether there still is something to wait for. */
+#define SILENCE_MS 500
 
 /* ------------------------------------------------------------------------
  * Start positions
@@ -437,6 +439,21 @@ nap(int ms)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/*
+ * A topic that was deleted is only silent: librdkafka tells late, or not at all.  One topic a
+ * poll is looked at, and the session remembers answers for some seconds.
+ */
+static void
+check_topic(const KafkaPoll *poll)
+{
+	KafkaSessionConsumer *consumer = poll->consumer;
+	const KafkaConsumerSpec *spec = &consumer->spec;
+	const char *topic = spec->topics[consumer->topics_checked++ % spec->ntopics];
+
+	if (poll->timeout_ms >= SILENCE_MS && topic[0] != '^')
+		(void) kafka_topic_partitions(spec->opts, topic, false, true);
+}
+
 /* Fetches the next event; false: the poll is over. */
 static bool
 next_event(KafkaPoll *poll)
@@ -455,7 +472,10 @@ next_event(KafkaPoll *poll)
 	if (poll->event.type != KAFKA_MEMBER_NOTHING)
 		return true;
 	if (poll->taken == 0)
+	{
 		kafka_member_check_reachable(member);
+		check_topic(poll);
+	}
 	return false;
 }
 
