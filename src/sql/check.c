@@ -13,6 +13,8 @@
 
 #include "client/admin.h"
 #include "client/consumer.h"
+#include "client/groups.h"
+#include "client/member.h"
 #include "client/producer.h"
 #include "client/topic.h"
 #include "client/transaction.h"
@@ -30,6 +32,9 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 #include "utils/wait_event.h"
+
+/* A consumer that waits looks at the time so often. */
+#define MEMBER_WAIT_MS 200
 
 typedef struct Check
 {
@@ -144,6 +149,89 @@ step_transaction(Check *check)
 	kafka_producer_close(producer);
 	expect_message(check, offset, "kafka.check in a transaction");
 	return "1 message committed and read back";
+}
+
+/* Waits for the one message that is looked for, as a member of the group. */
+static void
+await_in_group(KafkaMember *member, int64 offset)
+{
+	instr_time	begin;
+	instr_time	now;
+	KafkaMemberEvent event;
+
+	INSTR_TIME_SET_CURRENT(begin);
+	do
+	{
+		kafka_member_next(member, MEMBER_WAIT_MS, &event);
+		if (event.type == KAFKA_MEMBER_MESSAGE && event.msg.offset == offset)
+			return;
+		if (event.type == KAFKA_MEMBER_ASSIGN)
+		{
+			int			n;
+			KafkaMemberPartition **partitions = kafka_member_new_partitions(member, &n);
+
+			for (int i = 0; i < n; i++)
+				partitions[i]->position = offset;
+			kafka_member_accept(member);
+		}
+		INSTR_TIME_SET_CURRENT(now);
+		INSTR_TIME_SUBTRACT(now, begin);
+	} while (INSTR_TIME_GET_MILLISEC(now) < kafka_setting_connect_timeout);
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+			 errmsg("a consumer of the group did not get the message in time"),
+			 errhint("The limit is \"kafka_fdw.connect_timeout\".")));
+}
+
+/* Commits the offset behind the message and reads it back. */
+static void
+round_trip_offset(KafkaMember *member, const char *topic, int64 offset)
+{
+	KafkaGroupOffset next = {.topic = topic, .partition = 0, .offset = offset + 1};
+	KafkaMemberPartition *partition = kafka_member_find(member, topic, 0);
+	char		why[256];
+	int64		stored;
+
+	kafka_member_prepare_commit(member, &next, 1);
+	if (!kafka_member_commit_quietly(member, kafka_setting_connect_timeout, why, sizeof(why)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+				 errmsg("the group did not take the offset: %s", why)));
+	kafka_member_committed(member, &partition, 1, &stored);
+	if (stored != next.offset)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+				 errmsg("the group has offset " INT64_FORMAT " and not the one that was committed",
+						stored)));
+}
+
+static char *
+step_group(Check *check)
+{
+	KafkaOptions opts = *check->opts;
+	char	   *error = NULL;
+	int			sqlstate = 0;
+	KafkaMember *member;
+
+	opts.group_id = check->topic;
+	member = kafka_member_open(&opts);
+	PG_TRY();
+	{
+		kafka_member_subscribe(member, &check->topic, 1);
+		await_in_group(member, check->offset);
+		round_trip_offset(member, check->topic, check->offset);
+	}
+	PG_FINALLY();
+	{
+		kafka_member_close(member);
+	}
+	PG_END_TRY();
+	kafka_groups_delete(check->opts, &check->topic, 1, &error, &sqlstate);
+	if (error)
+		ereport(ERROR,
+				(errcode(sqlstate), errmsg("could not delete group \"%s\"", check->topic),
+				 errdetail("librdkafka says: %s", error)));
+	return psprintf("group %s: joined, 1 offset committed and read back", check->topic);
 }
 
 static char *
@@ -271,6 +359,7 @@ kafka_check(PG_FUNCTION_ARGS)
 		run_step(&check, "produce", step_produce);
 		run_step(&check, "fetch", step_fetch);
 		run_step(&check, "transaction", step_transaction);
+		run_step(&check, "group", step_group);
 		clean_up(&check);
 	}
 	PG_CATCH();

@@ -123,6 +123,18 @@ IMPORT FOREIGN SCHEMA kafka FROM SERVER kafka INTO topics;
 SELECT id, customer, amount, _key, _offset FROM topics.orders;
 
 \echo
-\echo :b'12. Is all well between here and Kafka?':n
+\echo :b'12. A consumer: messages and the group''s offsets in one transaction':n
+\echo
+CREATE TABLE loaded (part int, offs bigint, package text);
+SELECT kafka.subscribe('packages', 'loader', offsets => 'postgres', start => 'earliest');
+INSERT INTO loaded
+  SELECT m.partition, m.offset, m.value::json->>'package' FROM kafka.poll_text(1000, '10s') AS m;
+SELECT count(*) FROM loaded;
+SELECT a.partition, a.position, c.offset AS committed
+  FROM kafka.assignment() AS a JOIN kafka.committed() AS c USING (partition);
+SELECT kafka.close_consumer();
+
+\echo
+\echo :b'13. Is all well between here and Kafka?':n
 \echo
 SELECT * FROM kafka.check();
