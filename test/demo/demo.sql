@@ -126,7 +126,7 @@ SELECT id, customer, amount, _key, _offset FROM topics.orders;
 \echo :b'12. A consumer: messages and the group''s offsets in one transaction':n
 \echo
 CREATE TABLE loaded (part int, offs bigint, package text);
-SELECT kafka.subscribe('packages', 'loader', offsets => 'postgres', start => 'earliest');
+SELECT kafka.subscribe('debian_packages', 'loader', offsets => 'postgres', start => 'earliest');
 INSERT INTO loaded
   SELECT m.partition, m.offset, m.value::json->>'package' FROM kafka.poll_text(1000, '10s') AS m;
 SELECT count(*) FROM loaded;
