@@ -11,7 +11,7 @@ use KafkaFdwTest;
 use KafkaFdwFaults;
 
 my $ROUNDS = $ENV{KAFKA_FDW_ROUNDS} // 3;
-my $SECONDS = 7;
+my $SECONDS = 6;
 my $PARTITIONS = 4;
 my $MEMBERS = 3;
 my @STORES = qw(kafka postgres transaction);
@@ -82,6 +82,7 @@ sub act
 	{
 		return if time < $member->{until};
 		$session->send('COMMIT');
+		$member->{late} = 0;
 	}
 	elsif ($member->{state} eq 'failed')
 	{
@@ -91,6 +92,7 @@ sub act
 	{
 		my $long = !$round->{long}++ || rand() < 0.1;
 		$member->{until} = time + ($long ? 5 : rand 1);
+		$member->{late} = $long;
 		$session->send("BEGIN; $take");
 		$member->{state} = 'open';
 		return;
@@ -160,6 +162,7 @@ sub change
 	my @members = @{ $round->{members} };
 	return enter($round) if @members < 2 || @members < $MEMBERS && rand() < 0.5;
 	my $at = int rand @members;
+	return if $members[$at]{late};
 	my $session = $members[$at]{session};
 	my $dice = rand;
 	if ($dice < 0.3)
@@ -193,7 +196,7 @@ sub produce
 		return unless $producer->ready;
 		$producer->result(1);
 	}
-	my $n = 1 + int rand 60;
+	my $n = 1 + int rand 30;
 	$producer->query_safe("INSERT INTO $round->{name} (id, part) SELECT i, i % $PARTITIONS "
 		. "FROM generate_series($round->{sent} + 1, $round->{sent} + $n) i");
 	$round->{sent} += $n;
@@ -225,9 +228,10 @@ sub drain
 			sub {
 				$_->{until} = 0 for @{ $round->{members} };
 				turn($round);
-				return 0 if time - $looked < 0.5;
+				return 0 if time - $looked < 1;
+				my $none = !@{ missing($round) };
 				$looked = time;
-				return !@{ missing($round) };
+				return $none;
 			},
 			30, 'all messages are processed');
 	};
@@ -239,19 +243,17 @@ for my $number (0 .. $ROUNDS - 1)
 	my $what = $round->{what};
 	my $begun = time;
 	enter($round) for 1 .. 2;
-	my ($changes, $killed) = (0, 0);
+	my ($changes, $killed, $kill_at) = (0, 0, $SECONDS * (0.4 + 0.5 * rand));
 	while (time - $begun < $SECONDS)
 	{
 		produce($round);
 		turn($round);
-		if (time - $begun > $changes + 1.2 * rand)
+		if (time - $begun > $changes + 0.2 + 1.5 * rand)
 		{
 			change($round);
 			$changes = time - $begun;
 		}
-		# of one store in three, as it takes a while
-		killed($round) if !$killed++ && time - $begun > $SECONDS / 2 && rand() < 0.6;
-		$killed = 0 if time - $begun <= $SECONDS / 2;
+		killed($round) if time - $begun > $kill_at && !$killed++;
 		sleep 0.01;
 	}
 	drain($round);
