@@ -115,6 +115,70 @@ is($control->query_safe('SELECT count(DISTINCT id) FROM hole_got'), '30', 'none 
 KafkaFdwTest::wait_until(sub { $session->query_safe('SELECT "offset" FROM kafka.committed()') == 30 }, 10, 'the group is up to date again');
 $session->quit;
 
+# --- messages and offsets in one Kafka transaction whose outcome is unknown, or PostgreSQL fails after it
+
+# Sends on what it polls; errors that may be are counted.
+sub send_on
+{
+	my ($session, $topic, $last) = @_;
+	my %states;
+	KafkaFdwTest::wait_until(
+		sub {
+			$session->query("INSERT INTO ${topic}_out (id) SELECT value::int FROM kafka.poll_text(10, '500ms')", 60);
+			$states{ $session->state }++;
+			return $session->query('SELECT sum("offset") FROM kafka.position()') eq $last;
+		},
+		60, "$topic is sent on");
+	return join ' ', map { "$_: $states{$_}" } sort keys %states;
+}
+
+# The network fails at another step of COMMIT each time.
+for my $delay (split / /, $ENV{KAFKA_FDW_DELAYS} // '0.6 0.9 1.2 1.5')
+{
+	my $topic = 'unknown_' . ($delay =~ s/\W/_/r);
+	topic($topic);
+	KafkaFdwTest::topic($control, "${topic}_out", server => 'kafka');
+	$session = subscribe($topic, offsets => 'transaction');
+	$session->query_safe("SET kafka_fdw.commit_timeout = '1s'");
+	fill($topic, 1, 20);
+	KafkaFdwTest::wait_until(
+		sub {
+			$session->query_safe("INSERT INTO ${topic}_out (id) SELECT value::int FROM kafka.poll_text(5, '1s')");
+			return $session->query_safe('SELECT "offset" FROM kafka.position()') eq '5';
+		},
+		20, 'the first five are sent on');
+	$session->query_safe("BEGIN; INSERT INTO ${topic}_out (id) SELECT value::int FROM kafka.poll_text(5, '5s')");
+	$proxy->latency(100);
+	$session->send('COMMIT');
+	KafkaFdwTest::wait_until(sub { $session->ready || time - $begun > $delay }, 10, 'COMMIT is under way') if $begun = time;
+	$proxy->black_hole;
+	$session->result(30);
+	note "COMMIT, the network fails after $delay s: " . $session->state;
+	$proxy->heal;
+	note "$delay: afterwards " . send_on($session, $topic, 20);
+	is_deeply([ map { /"id":\s*(\d+)/ } KafkaFdwFaults::committed($broker->bootstrap, "${topic}_out") ], [ 1 .. 20 ],
+		"the network fails after $delay s of COMMIT: each message is sent on once, in order");
+	$session->quit;
+}
+
+topic('skew');
+KafkaFdwTest::topic($control, 'skew_out', server => 'kafka');
+fill('skew', 1, 20);
+$session = subscribe('skew', offsets => 'transaction', options => '"allow_table_writes": true');
+KafkaFdwTest::wait_until(sub { $session->query_safe("BEGIN; SELECT kafka.poll(1, '1s'); ROLLBACK"); return $session->query_safe('SELECT count(*) FROM kafka.assignment()'); },
+	20, 'a partition');
+$control->query_safe('CREATE TABLE skewed (id int)');
+$session->query_safe("BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT count(*) FROM skewed; INSERT INTO skewed VALUES (1);
+	INSERT INTO skew_out (id) SELECT value::int FROM kafka.poll_text(10, '5s')");
+$control->query_safe('BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT count(*) FROM skewed; INSERT INTO skewed VALUES (2); COMMIT');
+$session->query('COMMIT');
+is($session->state, '40001', 'PostgreSQL fails after Kafka has committed') or diag $session->error;
+like($session->error, qr/committed in Kafka already/, 'and says so');
+note 'skew: afterwards ' . send_on($session, 'skew', 20);
+is_deeply([ map { /"id":\s*(\d+)/ } KafkaFdwFaults::committed($broker->bootstrap, 'skew_out') ], [ 1 .. 20 ],
+	'the session goes on where the group is: each message is sent on once');
+$session->quit;
+
 # --- cancel, terminate and statement_timeout in each wait
 
 topic('waits');
@@ -162,7 +226,7 @@ for my $wait (@waits)
 		{
 			like($session->error, qr/^WARNING:.*messages may come again/s, "$what: committed, with a WARNING");
 			$session->query('SELECT 1', 10);
-			like($session->error, qr/terminating connection/, "$what: and terminated");
+			like($session->error, qr/terminating connection|server closed the connection/, "$what: and terminated");
 		}
 		elsif ($how eq 'terminate')
 		{
@@ -236,6 +300,23 @@ my $errors = takes($session, 'kept', 20);
 note 'a topic is deleted: states ' . join ' ', map { "$_: $errors->{$_}" } sort keys %$errors;
 is_deeply([ grep { $_ !~ /^HV00[RL]$/ } keys %$errors ], [], 'of a topic that is deleted the poll tells, at most');
 is($control->query_safe('SELECT count(*) FROM kept_got'), '30', 'the other topic is read on');
+$session->quit;
+
+# A topic of the same name is another topic: the position in the table is none of its.
+topic('anew');
+$session = subscribe('anew', offsets => 'postgres');
+fill('anew', 1, 10);
+takes($session, 'anew', 10);
+$control->query_safe("SELECT kafka.delete_topic('anew')");
+KafkaFdwTest::wait_until(sub { $control->query("SELECT kafka.create_topic('anew', 1)"); return $control->state eq '00000' }, 20, 'the topic is made anew');
+fill('anew', 101, 105);
+KafkaFdwTest::wait_until(
+	sub { $session->query("SELECT * FROM kafka.poll(10, '1s')", 30); return $session->error =~ /is not there/; }, 40, 'the poll tells of it');
+is($session->state, 'HV00L', 'a topic that is made anew: an error') or diag $session->error;
+like($session->error, qr/offset 10 .*is not there\nDETAIL:.*from 0 to before 5\.\nHINT:.*made anew.*kafka\.seek/, 'which says what it may be');
+$session->query_safe("SELECT kafka.seek('anew', 0, 'earliest')");
+takes($session, 'anew', 105);
+is(got('anew'), '15|15', 'kafka.seek goes on');
 $session->quit;
 
 is(KafkaFdwTest::crashes($node), '', 'the server never restarted');
