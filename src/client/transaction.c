@@ -637,6 +637,43 @@ kafka_transaction_settle(KafkaProducer *producer)
 	init_transactions(producer);
 }
 
+static bool
+any_unclean(const TransactionIds *ids)
+{
+	for (int i = 0; i < KAFKA_TRANSACTIONAL_IDS; i++)
+		if (ids->slots[i].unclean && !ids->slots[i].in_use)
+			return true;
+	return false;
+}
+
+/* Closes the producer. */
+static void
+settle_and_close(KafkaProducer *producer)
+{
+	PG_TRY();
+	{
+		if (!producer->handle->transactions_ready)
+			kafka_transaction_settle(producer);
+	}
+	PG_CATCH();
+	{
+		kafka_producer_close(producer);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	producer->transaction = KAFKA_TRANSACTION_NONE;
+	kafka_producer_close(producer);
+}
+
+void
+kafka_transaction_settle_own(const KafkaOptions *opts)
+{
+	const TransactionIds *ids = find_ids(opts);
+
+	while (any_unclean(ids))
+		settle_and_close(kafka_transaction_open(opts)); /* which takes such an id */
+}
+
 rd_kafka_topic_partition_list_t *
 kafka_transaction_offset_list(const KafkaGroupOffset *offsets, int n)
 {

@@ -52,6 +52,12 @@ extern void kafka_transaction_abort(KafkaProducer *producer);
  */
 extern void kafka_transaction_settle(KafkaProducer *producer);
 
+/*
+ * The same for those of the session's own ids whose last transaction did not end cleanly: whoever
+ * waits for that one's end would else wait for "transaction.timeout.ms".
+ */
+extern void kafka_transaction_settle_own(const KafkaOptions *opts);
+
 /* Where a consumer group goes on in a partition. */
 typedef struct KafkaGroupOffset
 {

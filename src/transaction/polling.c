@@ -14,6 +14,7 @@
 
 #include "client/stats.h"
 #include "client/topic.h"
+#include "client/transaction.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
 #include "miscadmin.h"
@@ -246,6 +247,9 @@ reload(KafkaSessionConsumer *consumer)
 			 (consumer->spec.store == KAFKA_STORE_POSTGRES && position->epoch == 0)))
 			partitions[count++] = partitions[i];
 	}
+	/* the group does not tell before the transaction that moves it has ended */
+	if (consumer->must_reload && consumer->spec.store == KAFKA_STORE_TRANSACTION)
+		kafka_transaction_settle_own(consumer->spec.opts);
 	if (count > 0)
 		start(consumer, partitions, count);
 	consumer->must_reload = false;

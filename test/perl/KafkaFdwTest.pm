@@ -328,6 +328,13 @@ sub status
 # Runs a Java tool of Kafka's distribution, given by its class; what it prints.
 sub tool { my ($self, @command) = @_; return $self->_run('tool', '--', @command); }
 
+# The same as a command, for a tool that is to run beside the test.
+sub tool_command
+{
+	my ($self, @command) = @_;
+	return ("$TEST_DIR/broker/kafka", 'tool', '--dir', $self->{dir}, '--', @command);
+}
+
 # The files that hold the messages of a topic on the first node.
 sub segments
 {

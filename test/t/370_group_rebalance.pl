@@ -11,12 +11,12 @@ use KafkaFdwTest;
 use KafkaFdwFaults;
 
 my $ROUNDS = $ENV{KAFKA_FDW_ROUNDS} // 3;
-my $SECONDS = 7;
+my $SECONDS = 6;
 my $PARTITIONS = 4;
 my $MEMBERS = 3;
 my @STORES = qw(kafka postgres transaction);
 my @STRATEGIES = qw(range roundrobin cooperative-sticky);
-my $QUICK = '"heartbeat.interval.ms": 200, "session.timeout.ms": 3000, "max.poll.interval.ms": 4000';
+my $QUICK = '"heartbeat.interval.ms": 200, "session.timeout.ms": 1500, "max.poll.interval.ms": 2500';
 
 srand(my $seed = $ENV{KAFKA_FDW_SEED} // int(1000 * time));
 diag "seed $seed (KAFKA_FDW_SEED)";
@@ -64,11 +64,24 @@ sub judge
 	my $state = $session->state or die "member $member->{number} is gone: " . $session->error;
 	$round->{unsure} = 1 if $session->error =~ /messages may come again|gone on without/;
 	$round->{states}{$state}++;
+	if (ref $round->{outcome} && $round->{outcome} == $member)
+	{
+		# of a transaction that was open for longer than the group waits
+		$round->{outcome} = join ' ', $state, $session->error =~ /^(.*)$/m;
+		note "$round->{what}: the late COMMIT: $round->{outcome}";
+	}
 	return if $state eq '00000';
 	$round->{wrong} .= "member $member->{number}: $state " . $session->error . "\n"
 		unless $state eq '40001' || $session->error =~ /gone on without this consumer/;
 	$member->{state} = 'failed';
 	return;
+}
+
+# The member that was killed is forgotten by the group.
+sub is_calm
+{
+	my ($round) = @_;
+	return $round->{killed} && time > $round->{killed} + 2;
 }
 
 # What a member does next, of many things; a transaction may stay open for longer than the
@@ -82,15 +95,18 @@ sub act
 	{
 		return if time < $member->{until};
 		$session->send('COMMIT');
+		$round->{outcome} = $member if $member->{late};
+		$member->{late} = 0;
 	}
 	elsif ($member->{state} eq 'failed')
 	{
 		$session->send('ROLLBACK');
 	}
-	elsif ((my $dice = rand) < 0.12)
+	elsif ((my $dice = rand) < (is_calm($round) && !$round->{long} ? 0.6 : 0.12))
 	{
-		my $long = !$round->{long}++ || rand() < 0.1;
-		$member->{until} = time + ($long ? 5 : rand 1);
+		my $long = is_calm($round) && !$round->{long}++;
+		$member->{until} = time + ($long ? 3.6 : rand 1);
+		$member->{late} = $long;
 		$session->send("BEGIN; $take");
 		$member->{state} = 'open';
 		return;
@@ -149,7 +165,7 @@ sub killed
 	$_->kill for $control, $producer;
 	($control, $producer) = connect_control();
 	$round->{unsure} = 1;
-	$round->{kills}++;
+	$round->{killed} = time;
 	enter($round) for 1 .. 2;
 	return;
 }
@@ -160,6 +176,7 @@ sub change
 	my @members = @{ $round->{members} };
 	return enter($round) if @members < 2 || @members < $MEMBERS && rand() < 0.5;
 	my $at = int rand @members;
+	return if $members[$at]{late};
 	my $session = $members[$at]{session};
 	my $dice = rand;
 	if ($dice < 0.3)
@@ -193,7 +210,7 @@ sub produce
 		return unless $producer->ready;
 		$producer->result(1);
 	}
-	my $n = 1 + int rand 60;
+	my $n = 1 + int rand 30;
 	$producer->query_safe("INSERT INTO $round->{name} (id, part) SELECT i, i % $PARTITIONS "
 		. "FROM generate_series($round->{sent} + 1, $round->{sent} + $n) i");
 	$round->{sent} += $n;
@@ -225,9 +242,10 @@ sub drain
 			sub {
 				$_->{until} = 0 for @{ $round->{members} };
 				turn($round);
-				return 0 if time - $looked < 0.5;
+				return 0 if time - $looked < 1;
+				my $none = !@{ missing($round) };
 				$looked = time;
-				return !@{ missing($round) };
+				return $none;
 			},
 			30, 'all messages are processed');
 	};
@@ -239,19 +257,17 @@ for my $number (0 .. $ROUNDS - 1)
 	my $what = $round->{what};
 	my $begun = time;
 	enter($round) for 1 .. 2;
-	my ($changes, $killed) = (0, 0);
-	while (time - $begun < $SECONDS)
+	my ($changes, $killed, $kill_at) = (0, 0, $SECONDS * (0.2 + 0.2 * rand));
+	while (time - $begun < $SECONDS || grep { $_->{late} } @{ $round->{members} })
 	{
 		produce($round);
 		turn($round);
-		if (time - $begun > $changes + 1.2 * rand)
+		if (time - $begun > $changes + 0.2 + 1.5 * rand)
 		{
 			change($round);
 			$changes = time - $begun;
 		}
-		# of one store in three, as it takes a while
-		killed($round) if !$killed++ && time - $begun > $SECONDS / 2 && rand() < 0.6;
-		$killed = 0 if time - $begun <= $SECONDS / 2;
+		killed($round) if time - $begun > $kill_at && !$killed++;
 		sleep 0.01;
 	}
 	drain($round);
@@ -277,7 +293,7 @@ for my $number (0 .. $ROUNDS - 1)
 	}
 	is($round->{wrong} // '', '', "$what: no errors but those that may be");
 	note sprintf '%s: %d messages, %d members, %d kills, %d twice, states %s, %.1f s', $what, $round->{sent}, $round->{joined},
-		$round->{kills} // 0, scalar @twice, join(' ', map { "$_: $round->{states}{$_}" } sort keys %{ $round->{states} }), time - $begun;
+		$round->{killed} ? 1 : 0, scalar @twice, join(' ', map { "$_: $round->{states}{$_}" } sort keys %{ $round->{states} }), time - $begun;
 	$_->{session}->kill for @{ $round->{members} };
 }
 
