@@ -24,7 +24,9 @@ INSERT INTO care_statistics SELECT 'message ' || i, i % 2 FROM generate_series(1
 SELECT count(*) > 0 AS clients, count(client) = count(*) AS named, count(as_of), count(messages_queued), count(producer_id) FROM kafka.clients;
 SELECT count(*) FROM kafka.client_brokers;
 SELECT count(*) FROM kafka.client_topics;
+\set VERBOSITY sqlstate
 SET kafka_fdw.statistics_interval = '-1';
+\set VERBOSITY terse
 SET kafka_fdw.statistics_interval = '100ms';
 -- connections that there were stay as they are; new ones have statistics
 SELECT count(as_of) FROM kafka.clients;
@@ -40,9 +42,9 @@ CALL care_statistics_await($$count(*) FILTER (WHERE state = 'UP' AND broker_id I
   AND responses > 0 AND connects > 0) > 0 FROM kafka.client_brokers WHERE purpose = 'transactional producer'$$);
 SELECT bool_and(broker = (SELECT split_part(o, '=', 2) FROM pg_foreign_server, unnest(srvoptions) o WHERE srvname = 'kafka' AND o ~ '^(brokers|bootstrap_servers)='))
   FROM kafka.client_brokers WHERE broker_id IS NOT NULL;
-SELECT DISTINCT server, username = CURRENT_USER AS me, purpose, source, state, state_age BETWEEN '0' AND '1 h' AS aged,
+SELECT DISTINCT server, username = CURRENT_USER AS me, purpose, state, state_age BETWEEN '0' AND '1 h' AS aged,
        as_of BETWEEN now() - interval '1 min' AND clock_timestamp() + interval '1 s' AS fresh
-  FROM kafka.client_brokers WHERE purpose IN ('lookup', 'transactional producer') AND broker_id IS NOT NULL ORDER BY purpose, source;
+  FROM kafka.client_brokers WHERE purpose IN ('lookup', 'transactional producer') AND broker_id IS NOT NULL ORDER BY purpose;
 SELECT producer_id >= 0 AS id, producer_epoch >= 0 AS epoch, replies_waiting >= 0 AS replies, client LIKE 'kafka_fdw#producer-%' AS name
   FROM kafka.clients WHERE purpose = 'transactional producer' AND as_of IS NOT NULL ORDER BY 1 LIMIT 1;
 SELECT partition, leader IS NOT NULL AS leader, messages_sent, bytes_sent, messages_queued, fetch_state, next_offset, committed_offset, lag

@@ -92,9 +92,6 @@ ALTER USER MAPPING FOR CURRENT_USER SERVER security_use OPTIONS (ADD sasl_oauthb
 RESET ROLE;
 SET ROLE security_use_owner;
 SELECT kafka.list_topics(server => 'security_use');
--- librdkafka would crash where it renews such a token
-ALTER USER MAPPING FOR CURRENT_USER SERVER security_use OPTIONS (SET sasl_oauthbearer_config 'principal=me lifeSeconds=5');
-SELECT kafka.list_topics(server => 'security_use');
 RESET ROLE;
 DROP SERVER security_use CASCADE;
 DROP OWNED BY security_use_owner, security_use_files;
