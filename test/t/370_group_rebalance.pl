@@ -11,7 +11,7 @@ use KafkaFdwTest;
 use KafkaFdwFaults;
 
 my $ROUNDS = $ENV{KAFKA_FDW_ROUNDS} // 3;
-my $SECONDS = 6;
+my $SECONDS = 4;
 my $PARTITIONS = 4;
 my $MEMBERS = 3;
 my @STORES = qw(kafka postgres transaction);

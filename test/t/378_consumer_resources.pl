@@ -106,10 +106,10 @@ is($session->query_safe('SELECT sum("offset") FROM kafka.position()'), '0', 'ROL
 # --- rollbacks
 
 my %first;
-flat('rollbacks', $session, 200, 1000, sub {
+flat('rollbacks', $session, 100, 500, sub {
 	$first{ $session->query_safe("BEGIN; SELECT min(\"offset\") FROM kafka.poll(50, '10s'); ROLLBACK") }++;
 });
-is_deeply(\%first, { 0 => 1000 }, 'after each rollback the same messages come');
+is_deeply(\%first, { 0 => 500 }, 'after each rollback the same messages come');
 is($session->query_safe(<<'SQL'), '0|1000', 'and after each ROLLBACK TO');
 	DO $$
 	DECLARE
