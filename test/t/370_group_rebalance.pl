@@ -247,7 +247,7 @@ sub drain
 				$looked = time;
 				return $none;
 			},
-			30, 'all messages are processed');
+			90, 'all messages are processed');
 	};
 }
 
