@@ -48,8 +48,8 @@ sub end_all
 	return;
 }
 
-end_all('quit', 'at rest', map { live_session() } 1 .. 10);
-end_all('terminate', 'at rest', map { live_session() } 1 .. 10);
+end_all('quit', 'at rest', map { live_session() } 1 .. 5);
+end_all('terminate', 'at rest', map { live_session() } 1 .. 5);
 
 # Requests under way, on a network that is as it says; new sessions connect all the time.
 my %network = (
@@ -60,14 +60,14 @@ my %network = (
 my @statements = ('SELECT count(*) FROM tls_immediate', 'INSERT INTO tls_before_commit VALUES (1)', 'SELECT * FROM kafka.list_topics()');
 for my $what (sort keys %network)
 {
-	my @live = map { live_session() } 1 .. 5;
-	my @new = map { KafkaFdwTest::session($node) } 1 .. 5;
+	my @live = map { live_session() } 1 .. 3;
+	my @new = map { KafkaFdwTest::session($node) } 1 .. 3;
 	$network{$what}->();
 	my $number = 0;
 	$_->send($statements[ $number++ % @statements ]) for @live, @new;
 	KafkaFdwTest::await_blocked($new[-1]) unless $new[-1]->ready;
 	end_all('terminate', $what, @live, @new);
-	my @left = map { KafkaFdwTest::session($node) } 1 .. 5;
+	my @left = map { KafkaFdwTest::session($node) } 1 .. 3;
 	for my $session (@left)
 	{
 		$session->query_safe("SET statement_timeout = '150ms'");
