@@ -15,7 +15,8 @@
  * backend's thread.  It only notes what is to be done; librdkafka then waits for the assign or
  * unassign call that kafka_member_accept() makes.  In the meantime it has stopped fetching, so
  * no message comes.  While a rebalance waits nothing is aligned: an assign call would be taken
- * for the answer.
+ * for the answer.  drain() looks for one before; should one come just then all the same, it is
+ * answered too early, and is carried out when it is seen.
  *
  *-------------------------------------------------------------------------
  */
@@ -130,18 +131,18 @@ on_rebalance(void *owner, rd_kafka_resp_err_t err,
 			 const rd_kafka_topic_partition_list_t *partitions)
 {
 	KafkaMember *member = (KafkaMember *) owner;
-
 	bool		revokes = err != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
 
 	member->handle->core->fragile = false;
 	/* two at once: align() has answered the first one before it was seen */
-	if (member->rebalance && member->later == NULL)
+	if (member->later)
+		forget_rebalance(member);
+	if (member->rebalance)
 	{
 		member->later = rd_kafka_topic_partition_list_copy(partitions);
 		member->later_revokes = revokes;
 		return;
 	}
-	forget_rebalance(member);
 	member->rebalance = rd_kafka_topic_partition_list_copy(partitions);
 	member->revokes = revokes;
 }
