@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "client/partition_offsets.h"
 #include "client/transaction.h"
 #include "ground/options.h"
 
@@ -48,8 +49,6 @@ extern void kafka_admin_delete_records(const KafkaOptions *opts, const KafkaGrou
 									   int n, KafkaDeletion *results);
 
 /* Times that stand for a place. */
-#define KAFKA_TIME_LATEST (-1)
-#define KAFKA_TIME_EARLIEST (-2)
 #define KAFKA_TIME_MAX (-3)		/* the message with the greatest timestamp */
 
 /* Can kafka_admin_list_offsets tell timestamps, and KAFKA_TIME_MAX? */

@@ -180,6 +180,14 @@ kafka_error_of_refusal(const KafkaHandle *handle, char *topic)
 }
 
 bool
+kafka_error_is_put_out(rd_kafka_resp_err_t err)
+{
+	return err == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
+		err == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
+		err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+}
+
+bool
 kafka_error_is_unknown(rd_kafka_resp_err_t err)
 {
 	return err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||

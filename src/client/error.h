@@ -58,6 +58,9 @@ extern rd_kafka_resp_err_t kafka_error_of_refusal(const KafkaHandle *handle, cha
 /* True if a newer producer has taken the transactional id, or the transaction took too long. */
 extern bool kafka_error_is_fenced(rd_kafka_resp_err_t err);
 
+/* The group knows the member no longer, or not in this generation. */
+extern bool kafka_error_is_put_out(rd_kafka_resp_err_t err);
+
 /* Kafka does not tell the two apart. */
 #define KAFKA_FENCED_HINT \
 	"The transaction took longer than \"transaction_timeout_ms\", or another producer has begun " \

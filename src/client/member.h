@@ -24,6 +24,9 @@
 
 typedef struct KafkaMember KafkaMember;
 
+/* Why offsets are not committed, where the group has gone on without the member. */
+#define KAFKA_PUT_OUT "the group had taken its partitions away"
+
 /* A partition that the member has, or had; the struct lives as long as the member. */
 typedef struct KafkaMemberPartition
 {

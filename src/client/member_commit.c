@@ -150,6 +150,13 @@ commit_error(rd_kafka_event_t *event)
 	return err;
 }
 
+/* Whether librdkafka has heard of it yet or only the broker: it is the same. */
+static void
+tell_why(rd_kafka_resp_err_t err, char *why, size_t why_size)
+{
+	strlcpy(why, kafka_error_is_put_out(err) ? KAFKA_PUT_OUT : rd_kafka_err2str(err), why_size);
+}
+
 static bool
 await_commit(rd_kafka_queue_t *queue, int limit_ms, char *why, size_t why_size)
 {
@@ -171,7 +178,7 @@ await_commit(rd_kafka_queue_t *queue, int limit_ms, char *why, size_t why_size)
 	err = commit_error(event);
 	rd_kafka_event_destroy(event);
 	if (err)
-		strlcpy(why, rd_kafka_err2str(err), why_size);
+		tell_why(err, why, why_size);
 	return err == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -215,7 +222,7 @@ kafka_member_was_refused(KafkaMember *member, char *why, size_t why_size)
 		rd_kafka_resp_err_t err = commit_error(event);
 
 		if (err)
-			strlcpy(why, rd_kafka_err2str(err), why_size);
+			tell_why(err, why, why_size);
 		refused |= err != RD_KAFKA_RESP_ERR_NO_ERROR;
 		rd_kafka_event_destroy(event);
 	}

@@ -709,16 +709,12 @@ make_offsets_call(rd_kafka_consumer_group_metadata_t *group, const KafkaGroupOff
 	return self;
 }
 
-/* The group knows the member no longer, or not in this generation. */
 static bool
 has_moved_on(const rd_kafka_error_t *error)
 {
 	rd_kafka_resp_err_t err = rd_kafka_error_code(error);
 
-	return err == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
-		err == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
-		err == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS ||
-		err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+	return kafka_error_is_put_out(err) || err == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
 }
 
 static KAFKA_NORETURN void

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "client/partition_offsets.h"
+#include "common/int.h"
 #include "fmgr.h"
 #include "sql/target.h"
 #include "utils/builtins.h"
@@ -19,21 +20,30 @@
 #define EPOCH_DIFFERENCE \
 	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
+int64
+kafka_sql_time_ms(TimestampTz time)
+{
+	int64		micros;
+
+	if (TIMESTAMP_NOT_FINITE(time) || pg_add_s64_overflow(time, EPOCH_DIFFERENCE, &micros))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"target\" is out of range"),
+				 errhint("For the ends of a topic there are 'earliest' and 'latest'.")));
+	return micros <= 0 ? 0 : (micros + 999) / 1000;
+}
+
 KafkaPlaceTarget
 kafka_sql_time_target(TimestampTz time)
 {
 	KafkaPlaceTarget target = {false};
-	int64		micros;
 
 	if (TIMESTAMP_IS_NOBEGIN(time))
 		target.time = KAFKA_TIME_EARLIEST;
 	else if (TIMESTAMP_IS_NOEND(time))
 		target.time = KAFKA_TIME_LATEST;
 	else
-	{
-		micros = time + EPOCH_DIFFERENCE;
-		target.time = micros <= 0 ? 0 : (micros + 999) / 1000;
-	}
+		target.time = kafka_sql_time_ms(time);
 	return target;
 }
 

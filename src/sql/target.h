@@ -27,6 +27,12 @@ typedef struct KafkaPlaceTarget
  */
 extern KafkaPlaceTarget kafka_sql_parse_target(char *text);
 
+/*
+ * Milliseconds since 1970, rounded up, or a message just before would count as not earlier; 0 for
+ * what is earlier.  Raises 22023 for infinity and times that Kafka cannot have.
+ */
+extern int64 kafka_sql_time_ms(TimestampTz time);
+
 /* The same for a time that is there already. */
 extern KafkaPlaceTarget kafka_sql_time_target(TimestampTz time);
 

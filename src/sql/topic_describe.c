@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "sql/arguments.h"
 #include "sql/common.h"
+#include "sql/target.h"
 #include "storage/latch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -165,23 +166,6 @@ kafka_describe_topic(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------
  */
 
-/* Milliseconds since 1970; what is earlier comes to the same as 1970. */
-static int64
-time_of(TimestampTz time)
-{
-	int64		unix_us;
-
-	if (TIMESTAMP_NOT_FINITE(time) ||
-		pg_add_s64_overflow(time, (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY,
-							&unix_us))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"target\" is out of range"),
-				 errhint("For the ends of a topic there are 'earliest' and 'latest'.")));
-	/* up, or a message just before would count as not earlier */
-	return unix_us <= 0 ? 0 : (unix_us + 999) / 1000;
-}
-
 static int64
 parse_target(const char *target)
 {
@@ -202,7 +186,7 @@ parse_target(const char *target)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid value for argument \"target\": \"%s\"", target),
 				 errhint("It is earliest, latest, max_timestamp or a timestamp.")));
-	return time_of(DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in,
+	return kafka_sql_time_ms(DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in,
 														   CStringGetDatum(target),
 														   ObjectIdGetDatum(InvalidOid),
 														   Int32GetDatum(-1))));
@@ -259,6 +243,6 @@ kafka_list_offsets_at(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"target\" must not be NULL")));
-	put_offsets(fcinfo, opts, topic, time_of(PG_GETARG_TIMESTAMPTZ(1)));
+	put_offsets(fcinfo, opts, topic, kafka_sql_time_ms(PG_GETARG_TIMESTAMPTZ(1)));
 	return (Datum) 0;
 }

@@ -425,18 +425,22 @@ store_in_table(KafkaSessionConsumer *consumer)
 	PopActiveSnapshot();
 }
 
-/* The group has gone on: what was read before no longer counts. */
-static void
-check_lost(const KafkaSessionConsumer *consumer)
+void
+kafka_consumers_throw_lost(const KafkaSessionConsumer *consumer)
 {
-	if (consumer->noffsets == 0 || consumer->spec.chosen ||
-		!kafka_member_is_lost(consumer->member))
-		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 			 errmsg("the partitions of consumer \"%s\" were taken away in this transaction",
 					consumer->spec.name),
 			 errhint("Repeat the transaction.")));
+}
+
+static void
+check_lost(const KafkaSessionConsumer *consumer)
+{
+	if (consumer->noffsets > 0 && !consumer->spec.chosen &&
+		kafka_member_is_lost(consumer->member))
+		kafka_consumers_throw_lost(consumer);
 }
 
 void
@@ -538,7 +542,7 @@ commit_to_group(KafkaSessionConsumer *consumer, int limit_ms)
 	if (all_lost)
 		kafka_member_forget_commit(consumer->member);
 	if (all_lost || any_lost(consumer))
-		warn_of_offsets(consumer, _("the group had taken its partitions away"));
+		warn_of_offsets(consumer, KAFKA_PUT_OUT);
 	if (all_lost)
 		return false;
 	if (consumer->noffsets == 0)

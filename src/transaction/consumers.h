@@ -126,6 +126,9 @@ extern void kafka_consumers_leave(KafkaSessionConsumer *consumer);
 /* All of them, at DISCARD ALL.  Never throws. */
 extern void kafka_consumers_close_all(void);
 
+/* The group has gone on: what this transaction has read no longer counts (40001). */
+extern void kafka_consumers_throw_lost(const KafkaSessionConsumer *consumer) pg_attribute_noreturn();
+
 /* Positions that have moved in this transaction. */
 extern bool kafka_consumers_is_pending(const KafkaSessionConsumer *consumer);
 

@@ -128,6 +128,13 @@ start_from_group(KafkaSessionConsumer *consumer, KafkaMemberPartition **partitio
 	}
 }
 
+/* It began where the store knew nothing, and the group has not been told. */
+static bool
+is_new_start(const KafkaPosition *position)
+{
+	return position->start != KAFKA_UNKNOWN && !position->stored;
+}
+
 /*
  * Where the group begins becomes the group's at once, whatever this transaction does: else whoever
  * goes on after a rollback, or has the partition next, finds another end for 'latest'.
@@ -145,7 +152,7 @@ store_starts(KafkaSessionConsumer *consumer, KafkaMemberPartition **partitions, 
 	{
 		const KafkaPosition *position = kafka_consumers_position(consumer, partitions[i]);
 
-		if (position->start == KAFKA_UNKNOWN || position->stored)
+		if (!is_new_start(position))
 			continue;
 		offsets[count].topic = partitions[i]->topic;
 		offsets[count].partition = partitions[i]->partition;
@@ -165,7 +172,7 @@ store_starts(KafkaSessionConsumer *consumer, KafkaMemberPartition **partitions, 
 	{
 		KafkaPosition *position = kafka_consumers_position(consumer, partitions[i]);
 
-		if (position->start == KAFKA_UNKNOWN || position->stored)
+		if (!is_new_start(position))
 			continue;
 		position->stored = true;
 		if (consumer->spec.store != KAFKA_STORE_POSTGRES && position->committed == KAFKA_UNKNOWN)
@@ -292,11 +299,7 @@ note_lost(KafkaSessionConsumer *consumer)
 	KafkaMemberPartition **partitions = kafka_member_new_partitions(consumer->member, &n);
 
 	if (consumer->spec.store == KAFKA_STORE_TRANSACTION)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("the partitions of consumer \"%s\" were taken away in this transaction",
-						consumer->spec.name),
-				 errhint("Repeat the transaction.")));
+		kafka_consumers_throw_lost(consumer);
 	if (consumer->spec.store == KAFKA_STORE_POSTGRES)
 		return;					/* compare-and-set will tell */
 	for (int i = 0; i < n; i++)

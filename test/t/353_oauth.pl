@@ -44,23 +44,34 @@ for my $config ('wrong-one=alice', 'principal', 'lifeSeconds=100', 'principal=al
 	KafkaFdwSecured::failing($session, 'SELECT count(*) FROM token_immediate', '28000', qr/OAUTHBEARER token: sasl\.oauthbearer\.config: /, substr $config, 0, 40);
 }
 
+# The broker may end a connection whose token is renewed late, in the midst of a request that is not
+# made again: once, and what the request was to do may have been done.
+my $ended = 0;
+
+sub again
+{
+	my ($statement) = @_;
+	$session->query($statement, 60);
+	return if $session->state eq '00000';
+	is($session->state, 'HV00N', "$statement: the connection was ended") or diag $session->error;
+	$ended++;
+	$session->query($statement, 60);
+	my $done = $statement =~ /create_topic/ ? '42P07' : $statement =~ /delete_topic/ ? 'HV00R' : '00000';
+	like($session->state, qr/^(?:00000|$done)$/, "$statement: the next one works") or diag $session->error;
+	return;
+}
+
 # --- renewal: a token of 6 s is renewed after 4.8 s, or up to a second later
 
 token('principal=alice lifeSeconds=6');
 my $begun = time;
 KafkaFdwTest::wait_until(
 	sub {
-		# the broker may end a connection whose token is renewed late, in the midst of a request
-		for my $statement (KafkaFdwSecured::statements('token', 'oauth'))
-		{
-			$session->query($statement, 60);
-			die $session->error unless $session->state =~ /^(?:00000|HV00N|42P07)$/;
-		}
-		$session->query("SELECT kafka.delete_topic('oauth_new', if_exists => true, server => 'token')", 60);
+		again($_) for KafkaFdwSecured::statements('token', 'oauth'), "SELECT kafka.delete_topic('oauth_new', server => 'token')";
 		return time - $begun > 9;
 	},
 	30, 'statements');
-pass('statements go on while tokens are renewed');
+cmp_ok($ended, '<=', 2, 'statements go on while tokens are renewed');
 KafkaFdwSecured::works($session, 'token', 'oauth', 'renewed');
 
 # --- where tokens come from
