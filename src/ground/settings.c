@@ -13,6 +13,7 @@
 #include "ground/compat.h"
 #include "ground/options.h"
 #include "ground/settings.h"
+#include "miscadmin.h"
 
 char	   *kafka_setting_server;
 int			kafka_setting_delivery = KAFKA_DELIVERY_BEFORE_COMMIT;
@@ -24,6 +25,13 @@ int			kafka_setting_send_buffer = 64 * 1024;
 char	   *kafka_setting_instance_name;
 int			kafka_setting_log_broker_messages = 4;
 int			kafka_setting_statistics_interval = 0;
+int			kafka_setting_outbox_retention = 3600;
+char	   *kafka_setting_relay_databases;
+int			kafka_setting_relay_naptime = 1000;
+int			kafka_setting_relay_takeover = KAFKA_TAKEOVER_NEVER;
+int			kafka_setting_relay_batch_rows = 10000;
+int			kafka_setting_relay_batch_bytes = 16 * 1024;
+int			kafka_setting_max_workers = 10;
 
 /* syslog's levels, as librdkafka numbers them */
 static const struct config_enum_entry log_levels[] = {
@@ -41,6 +49,12 @@ static const struct config_enum_entry log_levels[] = {
 static const struct config_enum_entry commit_waits[] = {
 	{"acknowledged", KAFKA_WAIT_ACKNOWLEDGED, false},
 	{"visible", KAFKA_WAIT_VISIBLE, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry takeovers[] = {
+	{"never", KAFKA_TAKEOVER_NEVER, false},
+	{"newer_timeline", KAFKA_TAKEOVER_NEWER_TIMELINE, false},
 	{NULL, 0, false}
 };
 
@@ -113,11 +127,61 @@ define_limits(void)
 							NULL, NULL, NULL);
 }
 
+static void
+define_relay(void)
+{
+	DefineCustomIntVariable("kafka_fdw.outbox_retention",
+							"How long published rows of outboxes are kept, at least.",
+							NULL, &kafka_setting_outbox_retention,
+							3600, 0, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("kafka_fdw.relay_naptime",
+							"How often a relay that nobody wakes looks for rows.",
+							"A session that commits rows wakes it at once.",
+							&kafka_setting_relay_naptime,
+							1000, 10, 3600 * 1000, PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	DefineCustomEnumVariable("kafka_fdw.relay_takeover",
+							 "When a relay takes an outbox from another instance by itself.",
+							 "newer_timeline: when this instance was promoted from its standby.",
+							 &kafka_setting_relay_takeover, KAFKA_TAKEOVER_NEVER, takeovers,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("kafka_fdw.relay_batch_rows",
+							"Most messages that a relay publishes in one Kafka transaction.",
+							NULL, &kafka_setting_relay_batch_rows,
+							10000, 1, 1000000, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("kafka_fdw.relay_batch_bytes",
+							"Most bytes of keys and values in one Kafka transaction of a relay.",
+							"A message that is larger goes alone.",
+							&kafka_setting_relay_batch_bytes,
+							16 * 1024, 1, 1024 * 1024, PGC_SIGHUP, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+}
+
+static void
+define_workers(void)
+{
+	DefineCustomStringVariable("kafka_fdw.relay_databases",
+							   "Databases whose outboxes are relayed, separated by commas.",
+							   "Empty: all that have the extension.",
+							   &kafka_setting_relay_databases, "", PGC_SIGHUP, 0,
+							   NULL, NULL, NULL);
+	DefineCustomIntVariable("kafka_fdw.max_workers",
+							"Most background workers of the extension at a time.",
+							"They are taken from max_worker_processes.",
+							&kafka_setting_max_workers,
+							10, 0, 256, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+}
+
 void
 kafka_settings_define(void)
 {
 	define_names();
 	define_enums();
 	define_limits();
+	define_relay();
+	/* a server that did not preload the library has no workers, and PGC_POSTMASTER is too late */
+	if (process_shared_preload_libraries_in_progress)
+		define_workers();
 	MarkGUCPrefixReserved("kafka_fdw");
 }

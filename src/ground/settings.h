@@ -19,6 +19,13 @@ typedef enum KafkaCommitWait
 	KAFKA_WAIT_VISIBLE			/* and every read_committed reader sees it */
 } KafkaCommitWait;
 
+/* When a relay takes an outbox over that another instance has claimed. */
+typedef enum KafkaRelayTakeover
+{
+	KAFKA_TAKEOVER_NEVER,
+	KAFKA_TAKEOVER_NEWER_TIMELINE
+} KafkaRelayTakeover;
+
 extern char *kafka_setting_server;		/* name, "" = the only one of the database */
 extern int	kafka_setting_delivery;		/* a KafkaDeliveryMode */
 extern int	kafka_setting_connect_timeout;	/* ms */
@@ -29,6 +36,13 @@ extern int	kafka_setting_send_buffer;	/* kB */
 extern char *kafka_setting_instance_name;	/* "" = made of host, port, data directory */
 extern int	kafka_setting_log_broker_messages;	/* highest syslog level that is logged */
 extern int	kafka_setting_statistics_interval;	/* ms, 0 = none */
+extern int	kafka_setting_outbox_retention; /* s */
+extern char *kafka_setting_relay_databases; /* "" = all; NULL where not preloaded */
+extern int	kafka_setting_relay_naptime;	/* ms */
+extern int	kafka_setting_relay_takeover;	/* a KafkaRelayTakeover */
+extern int	kafka_setting_relay_batch_rows;
+extern int	kafka_setting_relay_batch_bytes;	/* kB */
+extern int	kafka_setting_max_workers;
 
 /* Defines the settings; called once, from _PG_init. */
 extern void kafka_settings_define(void);

@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * outbox.h
+ *	  The outboxes of this database: kafka.outbox_definition.
+ *
+ * Layer 3.  An outbox has rows of its own, an order of its own, and one relay.  There is one
+ * for each server and user mapping that somebody has sent through with delivery "outbox", made
+ * when that is first done, and one for each table that was given to kafka.create_outbox.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_OUTBOX_H
+#define KAFKA_OUTBOX_H
+
+#include "postgres.h"
+
+#include "ground/options.h"
+#include "utils/uuid.h"
+
+typedef struct KafkaOutbox
+{
+	int32		id;
+	char	   *name;
+	pg_uuid_t	uuid;
+	char	   *server;			/* name */
+	char	   *username;		/* "": the mapping for PUBLIC, or none */
+	bool		enabled;
+} KafkaOutbox;
+
+/* By name, palloc'd; NULL, or raises 42704 that names it, where there is none. */
+extern KafkaOutbox *kafka_outbox_find(const char *name, bool missing_ok);
+
+/* By number; NULL where there is none any more. */
+extern KafkaOutbox *kafka_outbox_by_id(int32 id);
+
+/* All of them, as a List of KafkaOutbox in the order of their names, palloc'd. */
+extern List *kafka_outbox_list(void);
+
+/*
+ * What its relay connects with.  Raises 42704 where server or role are gone.
+ */
+extern KafkaOptions *kafka_outbox_options(const KafkaOutbox *outbox);
+
+/*
+ * The number of the outbox for messages through this server as this user; made where it is new.
+ * Remembered in the session.
+ */
+extern int32 kafka_outbox_of_sender(const KafkaOptions *opts);
+
+/*
+ * Something in outbox_definition or outbox_ring has changed, or is about to: every session looks
+ * again.  Called in the transaction that changes it.
+ */
+extern void kafka_outbox_changed(void);
+
+#endif							/* KAFKA_OUTBOX_H */

@@ -1,0 +1,93 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.c
+ *	  Queries on the outbox's tables, run as their owner.
+ *
+ * Layer 3.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "outbox/query.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+Oid
+kafka_query_owner(void)
+{
+	Oid			relid = get_relname_relid("outbox_definition", get_namespace_oid("kafka", true));
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table \"kafka.outbox_definition\" does not exist"),
+				 errhint("Is the extension kafka_fdw there, and of this version?")));
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+static void
+prepare(KafkaQuery *query)
+{
+	SPIPlanPtr	plan;
+
+	if (query->plan)
+		return;
+	plan = SPI_prepare(query->text, query->nargs, query->types);
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not prepare a query on the outbox: %s", SPI_result_code_string(SPI_result));
+	query->plan = plan;
+}
+
+/* An error leaves the user to the end of the transaction, which puts it right. */
+static void
+execute(KafkaQuery *query, Datum *values, const char *nulls, DestReceiver *receiver)
+{
+	ParamListInfo params = makeParamList(query->nargs);
+	SPIExecuteOptions options = {.params = params, .dest = receiver};
+	Oid			user;
+	int			security;
+	int			rc;
+
+	for (int i = 0; i < query->nargs; i++)
+	{
+		params->params[i].value = values[i];
+		params->params[i].isnull = nulls && nulls[i] == 'n';
+		params->params[i].pflags = PARAM_FLAG_CONST;
+		params->params[i].ptype = query->types[i];
+	}
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(kafka_query_owner(), security | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_NOFORCE_RLS);
+	prepare(query);
+	rc = SPI_execute_plan_extended(query->plan, &options);
+	if (rc < 0)
+		elog(ERROR, "a query on the outbox failed: %s", SPI_result_code_string(rc));
+	SetUserIdAndSecContext(user, security);
+}
+
+uint64
+kafka_query_run(KafkaQuery *query, Datum *values, const char *nulls)
+{
+	execute(query, values, nulls, NULL);
+	return SPI_processed;
+}
+
+void
+kafka_query_stream(KafkaQuery *query, Datum *values, const char *nulls, DestReceiver *receiver)
+{
+	execute(query, values, nulls, receiver);
+}
+
+Datum
+kafka_query_value(int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, isnull);
+}

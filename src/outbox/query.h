@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.h
+ *	  Queries on the outbox's tables, run as their owner.
+ *
+ * Layer 3, private to src/outbox and src/worker.  Operators and functions in the queries are
+ * written with their schema: whatever search_path says, they are pg_catalog's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_OUTBOX_QUERY_H
+#define KAFKA_OUTBOX_QUERY_H
+
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+#define KAFKA_QUERY_ARGUMENTS 10
+
+/* One query of the source; its plan is made when it is first run, and kept. */
+typedef struct KafkaQuery
+{
+	const char *text;
+	int			nargs;
+	Oid			types[KAFKA_QUERY_ARGUMENTS];
+	SPIPlanPtr	plan;
+} KafkaQuery;
+
+/*
+ * Runs it between SPI_connect and SPI_finish of the caller's; nulls as for SPI_execute_plan, or
+ * NULL.  Rows are in SPI_tuptable; returns how many it gave or touched.  Raises what goes wrong.
+ */
+extern uint64 kafka_query_run(KafkaQuery *query, Datum *values, const char *nulls);
+
+/* The same, with rows given to a receiver one by one. */
+extern void kafka_query_stream(KafkaQuery *query, Datum *values, const char *nulls,
+							   DestReceiver *receiver);
+
+/* Column (from 1) of the first row of SPI_tuptable. */
+extern Datum kafka_query_value(int column, bool *isnull);
+
+/* The owner of the outbox's tables; raises 42P01 where they are gone. */
+extern Oid	kafka_query_owner(void);
+
+#endif							/* KAFKA_OUTBOX_QUERY_H */

@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * row.h
+ *	  Rows of an outbox: kafka.outbox_row.
+ *
+ * Layer 3.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_OUTBOX_ROW_H
+#define KAFKA_OUTBOX_ROW_H
+
+#include "postgres.h"
+
+#include "ground/message.h"
+
+/* The server's partitioner. */
+#define KAFKA_OUTBOX_PARTITIONER (-1)
+
+/*
+ * Writes a message as a row of this transaction.  partitioner: a KafkaPartitioner of the foreign
+ * table's own, or KAFKA_OUTBOX_PARTITIONER.  Raises 25006 where the transaction is read-only.
+ */
+extern void kafka_outbox_write(int32 outbox, const KafkaMessage *msg, int partitioner);
+
+/* A message's headers as the column holds them; NULL Datum (isnull) for none. */
+extern Datum kafka_outbox_pack_headers(const KafkaMessage *msg, bool *isnull);
+
+/*
+ * And back: at most max of them into headers, whose pointers are into `packed`, which must live as
+ * long; returns how many there are.  Raises XX001 for what was not packed.
+ */
+extern int	kafka_outbox_unpack_headers(const char *packed, size_t len, KafkaHeader *headers,
+										int max);
+
+/* The last transaction of this session that has committed rows; 0: none. */
+extern uint64 kafka_outbox_last_xid(void);
+
+/* Registers the transaction callback that wakes relays; called once, from _PG_init. */
+extern void kafka_outbox_row_init(void);
+
+#endif							/* KAFKA_OUTBOX_ROW_H */
