@@ -1000,12 +1000,14 @@ CREATE INDEX outbox_row_3_xid ON outbox_row_3 (outbox, xid);
 
 CREATE TABLE outbox_ring (
   slot smallint NOT NULL,
-  opened timestamptz NOT NULL DEFAULT pg_catalog.now()
+  opened timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  closed timestamptz[] NOT NULL DEFAULT '{NULL,NULL,NULL,NULL}'
 );
 INSERT INTO outbox_ring (slot) VALUES (0);
 COMMENT ON TABLE outbox_ring IS 'one row: which part of kafka.outbox_row new rows go to';
 COMMENT ON COLUMN outbox_ring.slot IS 'number of the part, 0 to 3';
 COMMENT ON COLUMN outbox_ring.opened IS 'since when';
+COMMENT ON COLUMN outbox_ring.closed IS 'of each part, when it was that last';
 
 -- Who relays an outbox, and how that is: one row each, changed only when that changes.
 CREATE TABLE outbox_lease (
