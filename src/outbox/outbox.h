@@ -53,4 +53,22 @@ extern int32 kafka_outbox_of_sender(const KafkaOptions *opts);
  */
 extern void kafka_outbox_changed(void);
 
+/* Raised by each such change, wherever it was made: what was remembered before no longer holds. */
+extern uint64 kafka_outbox_generation(void);
+
+/*
+ * Whose user mapping an outbox for messages through this server as this user has: his name, or ""
+ * where he has none of his own.
+ */
+extern const char *kafka_outbox_username(Oid serverid, Oid userid);
+
+/* For row.c: the transaction has ended; a launcher hears of what it has changed.  Raises nothing. */
+extern void kafka_outbox_end_transaction(bool committed);
+
+/*
+ * restored.c: the rows of outboxes and ticks that are inserted by SQL from here on are the
+ * extension's own, not a dump's.  Off again at the end of the transaction by itself.
+ */
+extern void kafka_outbox_own_write(bool own);
+
 #endif							/* KAFKA_OUTBOX_H */
