@@ -27,6 +27,7 @@
 #include "miscadmin.h"
 #include "outbox/outbox.h"
 #include "outbox/query.h"
+#include "outbox/row.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -66,6 +67,7 @@ typedef struct Sender
 	Oid			serverid;
 	Oid			userid;
 	int32		outbox;
+	int			partitioner;	/* the server's */
 } Sender;
 
 static MemoryContext cache;		/* of the senders; NULL: nothing is remembered */
@@ -398,29 +400,42 @@ look_up(const KafkaOptions *opts)
 	return definition ? definition->outbox.id : make_automatic(opts->server_name, username);
 }
 
-int32
-kafka_outbox_of_sender(const KafkaOptions *opts)
+static const Sender *
+remember(const KafkaOptions *opts, int32 outbox)
 {
-	const Sender *found = find_sender(opts);
+	int			partitioner = kafka_options_of_server(opts->serverid, opts->userid)->partitioner;
 	MemoryContext old;
 	Sender	   *sender;
-	int32		outbox;
 
-	/* options that a relay's producer cannot honour are the sender's error */
-	if (found == NULL || kafka_property_has_tables(opts))
-		(void) kafka_property_collect(opts, KAFKA_ROLE_TRANSACTIONAL);
-	if (found)
-		return found->outbox;
-	watch();
-	outbox = look_up(opts);
-	warn_without_workers();
 	watch();					/* it may have been forgotten meanwhile */
 	old = MemoryContextSwitchTo(cache);
 	sender = palloc(sizeof(Sender));
 	sender->serverid = opts->serverid;
 	sender->userid = opts->userid;
 	sender->outbox = outbox;
+	sender->partitioner = partitioner;
 	senders = lappend(senders, sender);
 	MemoryContextSwitchTo(old);
-	return outbox;
+	return sender;
+}
+
+int32
+kafka_outbox_of_sender(const KafkaOptions *opts, int *partitioner)
+{
+	const Sender *sender = find_sender(opts);
+	int32		outbox;
+
+	/* options that a relay's producer cannot honour are the sender's error */
+	if (sender == NULL || kafka_property_has_tables(opts))
+		(void) kafka_property_collect(opts, KAFKA_ROLE_TRANSACTIONAL);
+	if (sender == NULL)
+	{
+		watch();
+		outbox = look_up(opts);
+		warn_without_workers();
+		sender = remember(opts, outbox);
+	}
+	*partitioner = opts->partitioner == sender->partitioner ? KAFKA_OUTBOX_PARTITIONER :
+		opts->partitioner;
+	return sender->outbox;
 }

@@ -43,9 +43,10 @@ extern KafkaOptions *kafka_outbox_options(const KafkaOutbox *outbox);
 
 /*
  * The number of the outbox for messages through this server as this user; made where it is new.
- * Remembered in the session.
+ * Remembered in the session.  *partitioner: what its rows have, KAFKA_OUTBOX_PARTITIONER (row.h) or
+ * that of a foreign table where it is not the server's.
  */
-extern int32 kafka_outbox_of_sender(const KafkaOptions *opts);
+extern int32 kafka_outbox_of_sender(const KafkaOptions *opts, int *partitioner);
 
 /*
  * Something in outbox_definition or outbox_ring has changed, or is about to: every session looks

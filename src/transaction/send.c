@@ -78,26 +78,12 @@ make_sender(const KafkaOptions *opts, const char *topic)
 	return sender;
 }
 
-/* A foreign table's own partitioner, where it is not the one that its server has. */
-static int
-partitioner_of_rows(const KafkaOptions *opts)
-{
-	const KafkaOptions *server;
-
-	if (opts->topic == NULL)
-		return KAFKA_OUTBOX_PARTITIONER;
-	server = kafka_options_of_server(opts->serverid, opts->userid);
-	return opts->partitioner == server->partitioner ? KAFKA_OUTBOX_PARTITIONER :
-		opts->partitioner;
-}
-
 /* No Kafka is asked: whether there is such a topic shows when the relay publishes. */
 static void
 open_outbox(KafkaSender *sender, const KafkaOptions *opts)
 {
 	kafka_topic_check_name(sender->topic);
-	sender->outbox = kafka_outbox_of_sender(opts);
-	sender->partitioner = partitioner_of_rows(opts);
+	sender->outbox = kafka_outbox_of_sender(opts, &sender->partitioner);
 }
 
 KafkaSender *
