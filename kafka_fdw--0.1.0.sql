@@ -1080,6 +1080,34 @@ SELECT pg_catalog.pg_extension_config_dump('outbox_tick', '');
 -- The outbox: writing rows, outboxes of own tables
 -- ---------------------------------------------------------------------------
 
+-- What a dump brings back is marked: its transaction ids mean nothing here.
+CREATE FUNCTION note_restored() RETURNS trigger
+AS 'MODULE_PATHNAME', 'kafka_note_restored' LANGUAGE C;
+COMMENT ON FUNCTION note_restored() IS
+'marks rows of kafka.outbox_row and kafka.outbox_tick that a restore inserts';
+REVOKE EXECUTE ON FUNCTION note_restored() FROM PUBLIC;
+
+CREATE TRIGGER note_restored BEFORE INSERT ON outbox_row_0
+  FOR EACH ROW EXECUTE FUNCTION note_restored();
+CREATE TRIGGER note_restored BEFORE INSERT ON outbox_row_1
+  FOR EACH ROW EXECUTE FUNCTION note_restored();
+CREATE TRIGGER note_restored BEFORE INSERT ON outbox_row_2
+  FOR EACH ROW EXECUTE FUNCTION note_restored();
+CREATE TRIGGER note_restored BEFORE INSERT ON outbox_row_3
+  FOR EACH ROW EXECUTE FUNCTION note_restored();
+CREATE TRIGGER note_restored BEFORE INSERT ON outbox_tick
+  FOR EACH ROW EXECUTE FUNCTION note_restored();
+ALTER TABLE outbox_row_0 ENABLE ALWAYS TRIGGER note_restored;
+ALTER TABLE outbox_row_1 ENABLE ALWAYS TRIGGER note_restored;
+ALTER TABLE outbox_row_2 ENABLE ALWAYS TRIGGER note_restored;
+ALTER TABLE outbox_row_3 ENABLE ALWAYS TRIGGER note_restored;
+ALTER TABLE outbox_tick ENABLE ALWAYS TRIGGER note_restored;
+COMMENT ON TRIGGER note_restored ON outbox_row_0 IS 'marks rows that a restore inserts';
+COMMENT ON TRIGGER note_restored ON outbox_row_1 IS 'marks rows that a restore inserts';
+COMMENT ON TRIGGER note_restored ON outbox_row_2 IS 'marks rows that a restore inserts';
+COMMENT ON TRIGGER note_restored ON outbox_row_3 IS 'marks rows that a restore inserts';
+COMMENT ON TRIGGER note_restored ON outbox_tick IS 'marks ticks that a restore inserts';
+
 -- ---------------------------------------------------------------------------
 -- The outbox: its relay
 -- ---------------------------------------------------------------------------

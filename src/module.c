@@ -13,6 +13,7 @@
 #include "fdw/ends.h"
 #include "fmgr.h"
 #include "ground/settings.h"
+#include "outbox/row.h"
 #include "sql/discard.h"
 #include "transaction/send.h"
 
@@ -27,5 +28,6 @@ _PG_init(void)
 	kafka_handle_init();
 	kafka_ends_init();
 	kafka_commit_init();
+	kafka_outbox_row_init();
 	kafka_discard_init();
 }
