@@ -15,6 +15,7 @@
 #include "ground/settings.h"
 #include "sql/discard.h"
 #include "transaction/send.h"
+#include "worker/shared.h"
 
 PG_MODULE_MAGIC;
 
@@ -24,6 +25,7 @@ void
 _PG_init(void)
 {
 	kafka_settings_define();
+	kafka_shared_init();
 	kafka_handle_init();
 	kafka_ends_init();
 	kafka_commit_init();
