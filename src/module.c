@@ -16,6 +16,7 @@
 #include "outbox/row.h"
 #include "sql/discard.h"
 #include "transaction/send.h"
+#include "worker/shared.h"
 
 PG_MODULE_MAGIC;
 
@@ -25,6 +26,7 @@ void
 _PG_init(void)
 {
 	kafka_settings_define();
+	kafka_shared_init();
 	kafka_handle_init();
 	kafka_ends_init();
 	kafka_commit_init();
