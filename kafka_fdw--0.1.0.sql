@@ -1112,6 +1112,18 @@ COMMENT ON TRIGGER note_restored ON outbox_tick IS 'marks ticks that a restore i
 -- The outbox: its relay
 -- ---------------------------------------------------------------------------
 
+CREATE PROCEDURE relay(outbox text DEFAULT NULL, max_ticks integer DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'kafka_relay_procedure' LANGUAGE C;
+COMMENT ON PROCEDURE relay(text, integer) IS
+'publishes the committed rows of an outbox (NULL: of all), until none is left or so many ticks are made';
+REVOKE EXECUTE ON PROCEDURE relay(text, integer) FROM PUBLIC;
+
+CREATE FUNCTION outbox_resolve(outbox text, action text) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_outbox_resolve' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION outbox_resolve(text, text) IS
+'says how an outbox whose position in Kafka is in doubt goes on: ''take_over'', ''republish'' or ''skip''';
+REVOKE EXECUTE ON FUNCTION outbox_resolve(text, text) FROM PUBLIC;
+
 -- ---------------------------------------------------------------------------
 -- Workers
 -- ---------------------------------------------------------------------------
