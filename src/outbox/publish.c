@@ -3,8 +3,8 @@
  * publish.c
  *	  A tick's rows become messages, with the position as the last record of each transaction.
  *
- * Layer 3.  The executor hands rows over one by one (a DestReceiver); nothing is collected.  A tick
- * that is larger than a batch takes several Kafka transactions, each with the last row it has.
+ * Layer 3.  Rows come one by one (rows.c) and go into librdkafka's queue.  A tick that is larger
+ * than a batch takes several Kafka transactions, each with the last row it has.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,6 @@
 
 #include "client/topic.h"
 #include "client/transaction.h"
-#include "executor/tuptable.h"
 #include "format/row.h"
 #include "ground/settings.h"
 #include "miscadmin.h"
@@ -42,7 +41,6 @@ typedef struct RelayTopic
 /* The publishing of one tick. */
 typedef struct Publisher
 {
-	DestReceiver receiver;		/* must be first */
 	KafkaRelay *relay;
 	KafkaProducer *producer;	/* of the open transaction, or NULL */
 	TimestampTz now;			/* when the transaction was begun */
@@ -230,7 +228,6 @@ send_row(Publisher *publisher, TupleTableSlot *slot)
 	KafkaPartitioner partitioner = (KafkaPartitioner) publisher->relay->opts->partitioner;
 	KafkaTarget *target;
 
-	slot_getallattrs(slot);
 	publisher->last_row = DatumGetInt64(slot->tts_values[KAFKA_ROW_ID - 1]);
 	if (!slot->tts_isnull[KAFKA_ROW_PARTITIONER - 1])
 		partitioner = (KafkaPartitioner) DatumGetInt16(slot->tts_values[KAFKA_ROW_PARTITIONER - 1]);
@@ -247,35 +244,34 @@ send_row(Publisher *publisher, TupleTableSlot *slot)
 	publisher->bytes += msg.key.len + msg.value.len;
 }
 
-static bool
-receive_row(TupleTableSlot *slot, DestReceiver *self)
+static void
+publish_row(Publisher *publisher, TupleTableSlot *slot)
 {
-	Publisher  *publisher = (Publisher *) self;
-	ErrorContextCallback callback = {.callback = tell_row, .arg = publisher};
 	MemoryContext old;
 
 	if (publisher->producer && is_full(publisher))
 		commit_transaction(publisher, publisher->last_row);
 	if (publisher->producer == NULL)
 		begin_transaction(publisher);
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
 	old = MemoryContextSwitchTo(publisher->row_context);
 	MemoryContextReset(publisher->row_context);
 	send_row(publisher, slot);
 	MemoryContextSwitchTo(old);
+}
+
+static void
+publish_rows(Publisher *publisher, const KafkaXidRanges *ranges, int64 after)
+{
+	ErrorContextCallback callback = {.callback = tell_row, .arg = publisher};
+	KafkaRowScan *scan = kafka_rows_begin(publisher->relay->outbox.id, ranges, after);
+	TupleTableSlot *slot;
+
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	while ((slot = kafka_rows_next(scan)) != NULL)
+		publish_row(publisher, slot);
 	error_context_stack = callback.previous;
-	return true;
-}
-
-static void
-receiver_startup(DestReceiver *self, int operation, TupleDesc desc)
-{
-}
-
-static void
-receiver_end(DestReceiver *self)
-{
+	kafka_rows_end(scan);
 }
 
 static void
@@ -285,11 +281,6 @@ init_publisher(Publisher *publisher, KafkaRelay *relay, int64 tick, const pg_uui
 														   UUIDPGetDatum(&relay->outbox.uuid)));
 
 	memset(publisher, 0, sizeof(*publisher));
-	publisher->receiver.receiveSlot = receive_row;
-	publisher->receiver.rStartup = receiver_startup;
-	publisher->receiver.rShutdown = receiver_end;
-	publisher->receiver.rDestroy = receiver_end;
-	publisher->receiver.mydest = DestTuplestore;
 	publisher->relay = relay;
 	publisher->tick = tick;
 	publisher->token = *token;
@@ -318,8 +309,7 @@ kafka_relay_publish(KafkaRelay *relay, const KafkaTick *tick)
 	KafkaXidRanges ranges = kafka_snapshot_between(&relay->base.snapshot, &tick->snapshot);
 
 	init_publisher(&publisher, relay, tick->tick, &tick->token);
-	kafka_tick_stream(relay->outbox.id, &ranges, published_row(relay, tick),
-					  &publisher.receiver);
+	publish_rows(&publisher, &ranges, published_row(relay, tick));
 	if (publisher.producer == NULL)
 		begin_transaction(&publisher);	/* the position still has to move */
 	commit_transaction(&publisher, KAFKA_WHOLE_TICK);

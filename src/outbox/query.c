@@ -51,10 +51,10 @@ prepare(KafkaQuery *query)
 
 /* An error leaves the user to the end of the transaction, which puts it right. */
 static void
-execute(KafkaQuery *query, Datum *values, const char *nulls, DestReceiver *receiver)
+execute(KafkaQuery *query, Datum *values, const char *nulls)
 {
 	ParamListInfo params = makeParamList(query->nargs);
-	SPIExecuteOptions options = {.params = params, .dest = receiver};
+	SPIExecuteOptions options = {.params = params};
 	MemoryContext old = CurrentMemoryContext;
 	Oid			user;
 	int			security;
@@ -81,14 +81,8 @@ execute(KafkaQuery *query, Datum *values, const char *nulls, DestReceiver *recei
 uint64
 kafka_query_run(KafkaQuery *query, Datum *values, const char *nulls)
 {
-	execute(query, values, nulls, NULL);
+	execute(query, values, nulls);
 	return SPI_processed;
-}
-
-void
-kafka_query_stream(KafkaQuery *query, Datum *values, const char *nulls, DestReceiver *receiver)
-{
-	execute(query, values, nulls, receiver);
 }
 
 Datum

@@ -33,10 +33,6 @@ typedef struct KafkaQuery
  */
 extern uint64 kafka_query_run(KafkaQuery *query, Datum *values, const char *nulls);
 
-/* The same, with rows given to a receiver one by one. */
-extern void kafka_query_stream(KafkaQuery *query, Datum *values, const char *nulls,
-							   DestReceiver *receiver);
-
 /* Column (from 1) of the first row of SPI_tuptable. */
 extern Datum kafka_query_value(int column, bool *isnull);
 
