@@ -38,11 +38,21 @@ typedef struct RelayTopic
 	KafkaTarget *targets[KAFKA_RELAY_PRODUCERS];
 } RelayTopic;
 
+/* A commit that is under way, and what is published when it has succeeded. */
+typedef struct Commit
+{
+	KafkaProducer *producer;	/* NULL: none is */
+	KafkaOutboxPosition position;
+	int			rows;
+	int64		bytes;
+} Commit;
+
 /* The publishing of one tick. */
 typedef struct Publisher
 {
 	KafkaRelay *relay;
 	KafkaProducer *producer;	/* of the open transaction, or NULL */
+	Commit		commit;			/* of the one before */
 	TimestampTz now;			/* when the transaction was begun */
 	int64		tick;
 	pg_uuid_t	token;
@@ -70,28 +80,49 @@ begin_transaction(Publisher *publisher)
 	publisher->now = relay->begun = GetCurrentTimestamp();
 }
 
-/* Ends the transaction with the position; row: as in KafkaOutboxPosition. */
+/* Waits for the commit that is under way, and takes note of what it has published. */
+static void
+finish_commit(Publisher *publisher)
+{
+	KafkaRelay *relay = publisher->relay;
+	Commit	   *commit = &publisher->commit;
+
+	if (commit->producer == NULL)
+		return;
+	kafka_transaction_commit(commit->producer);
+	commit->producer = NULL;
+	relay->position = commit->position;
+	relay->progress.messages += commit->rows;
+	relay->progress.transactions++;
+	pg_atomic_fetch_add_u64(&relay->status->messages, commit->rows);
+	pg_atomic_fetch_add_u64(&relay->status->bytes, commit->bytes);
+	pg_atomic_fetch_add_u64(&relay->status->transactions, 1);
+	pg_atomic_write_u64(&relay->status->published, (uint64) GetCurrentTimestamp());
+}
+
+/*
+ * Ends the transaction with the position; row: as in KafkaOutboxPosition.  All of it has arrived, and
+ * so has the commit of the transaction before, when its own is begun; that is awaited by
+ * finish_commit, while the next transaction's messages are on their way.  So messages stand in
+ * Kafka in their order, and nothing is committed behind something that is not.
+ */
 static void
 commit_transaction(Publisher *publisher, int64 row)
 {
 	KafkaRelay *relay = publisher->relay;
+	KafkaOutboxPosition position = {.tick = publisher->tick, .token = publisher->token,
+	.row = row, .claim = relay->claim, .incarnation = relay->self};
+	Commit		commit = {publisher->producer, position, publisher->rows, publisher->bytes};
 
-	relay->position.tick = publisher->tick;
-	relay->position.token = publisher->token;
-	relay->position.row = row;
-	kafka_position_send(publisher->producer, relay->positions[relay->turn], &relay->position);
+	kafka_position_send(publisher->producer, relay->positions[relay->turn], &position);
 	kafka_producer_flush(publisher->producer);
-	kafka_transaction_commit(publisher->producer);
+	finish_commit(publisher);
+	kafka_transaction_commit_start(publisher->producer);
+	publisher->commit = commit;
 	publisher->producer = NULL;
-	relay->turn = 1 - relay->turn;
-	relay->progress.messages += publisher->rows;
-	relay->progress.transactions++;
-	pg_atomic_fetch_add_u64(&relay->status->messages, publisher->rows);
-	pg_atomic_fetch_add_u64(&relay->status->bytes, publisher->bytes);
-	pg_atomic_fetch_add_u64(&relay->status->transactions, 1);
-	pg_atomic_write_u64(&relay->status->published, (uint64) GetCurrentTimestamp());
 	publisher->rows = 0;
 	publisher->bytes = 0;
+	relay->turn = 1 - relay->turn;
 }
 
 static bool
@@ -313,6 +344,7 @@ kafka_relay_publish(KafkaRelay *relay, const KafkaTick *tick)
 	if (publisher.producer == NULL)
 		begin_transaction(&publisher);	/* the position still has to move */
 	commit_transaction(&publisher, KAFKA_WHOLE_TICK);
+	finish_commit(&publisher);
 	kafka_relay_set_base(relay, tick);
 	relay->progress.acknowledged = tick->tick;
 	relay->recorded = false;
@@ -329,5 +361,6 @@ kafka_relay_write_position(KafkaRelay *relay)
 	init_publisher(&publisher, relay, relay->position.tick, &relay->position.token);
 	begin_transaction(&publisher);
 	commit_transaction(&publisher, relay->position.row);
+	finish_commit(&publisher);
 	MemoryContextDelete(publisher.row_context);
 }
