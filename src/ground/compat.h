@@ -16,6 +16,7 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
 #include "common/jsonapi.h"
 #include "executor/executor.h"
@@ -70,9 +71,12 @@
 #if PG_VERSION_NUM >= 160000
 #define KAFKA_SERVER_ACLCHECK(serverid, userid) \
 	object_aclcheck(ForeignServerRelationId, (serverid), (userid), ACL_USAGE)
+#define KAFKA_OWNS_TABLE(relid, userid) \
+	object_ownercheck(RelationRelationId, (relid), (userid))
 #else
 #define KAFKA_SERVER_ACLCHECK(serverid, userid) \
 	pg_foreign_server_aclcheck((serverid), (userid), ACL_USAGE)
+#define KAFKA_OWNS_TABLE(relid, userid) pg_class_ownercheck((relid), (userid))
 #endif
 
 /*

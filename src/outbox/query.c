@@ -9,12 +9,14 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "outbox/query.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 Oid
@@ -51,15 +53,15 @@ prepare(KafkaQuery *query)
 
 /* An error leaves the user to the end of the transaction, which puts it right. */
 static void
-execute(KafkaQuery *query, Datum *values, const char *nulls)
+execute(KafkaQuery *query, Datum *values, const char *nulls, SPIExecuteOptions options)
 {
 	ParamListInfo params = makeParamList(query->nargs);
-	SPIExecuteOptions options = {.params = params};
 	MemoryContext old = CurrentMemoryContext;
 	Oid			user;
 	int			security;
 	int			rc;
 
+	options.params = params;
 	for (int i = 0; i < query->nargs; i++)
 	{
 		params->params[i].value = values[i];
@@ -81,7 +83,20 @@ execute(KafkaQuery *query, Datum *values, const char *nulls)
 uint64
 kafka_query_run(KafkaQuery *query, Datum *values, const char *nulls)
 {
-	execute(query, values, nulls);
+	SPIExecuteOptions options = {0};
+
+	execute(query, values, nulls, options);
+	return SPI_processed;
+}
+
+uint64
+kafka_query_look(KafkaQuery *query, Datum *values, const char *nulls)
+{
+	SPIExecuteOptions options = {.read_only = true};
+
+	PushActiveSnapshot(IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot());
+	execute(query, values, nulls, options);
+	PopActiveSnapshot();
 	return SPI_processed;
 }
 
