@@ -15,7 +15,9 @@
 #include "ground/settings.h"
 #include "sql/discard.h"
 #include "transaction/send.h"
+#include "worker/requests.h"
 #include "worker/shared.h"
+#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -30,4 +32,7 @@ _PG_init(void)
 	kafka_ends_init();
 	kafka_commit_init();
 	kafka_discard_init();
+	kafka_leave_init();
+	kafka_workers_init();
+	kafka_launcher_init();
 }
