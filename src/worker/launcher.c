@@ -49,13 +49,16 @@
 /* What has run so long ran well. */
 #define RAN_WELL_MS (60 * 1000)
 
+/* Between two warnings of too few workers. */
+#define WARNING_MS (3600 * 1000)
+
 static List *databases;			/* of KafkaDatabase */
 static TimestampTz next_refresh;	/* of that list */
 static BackgroundWorkerHandle **handles;	/* of the workers that this process has started */
 static KafkaFound *found;		/* room for a scout's answer */
 static int	refusals;			/* of a process by PostgreSQL, in a row */
 static TimestampTz next_try;	/* after such a one */
-static bool warned;				/* of too few workers, since there were enough */
+static TimestampTz next_warning;	/* of too few workers */
 
 /* ------------------------------------------------------------------------
  * Times
@@ -260,20 +263,23 @@ settle_scout(KafkaWorker *scout)
 		database->next_look = after(GetCurrentTimestamp(), backoff_ms(database->failures));
 }
 
+/* PostgreSQL tells by our latch; of an earlier launcher's processes only the entry tells. */
 static bool
 has_ended(int i, KafkaWorker *worker)
 {
 	pid_t		pid;
 
-	if (worker->state == KAFKA_WORKER_ENDED)
-		return true;
-	if (!kafka_worker_is_live(worker) || handles[i] == NULL ||
-		GetBackgroundWorkerPid(handles[i], &pid) != BGWH_STOPPED)
+	if (handles[i] == NULL)
+		return worker->state == KAFKA_WORKER_ENDED;
+	if (GetBackgroundWorkerPid(handles[i], &pid) != BGWH_STOPPED)
 		return false;
-	/* it never came to take its entry */
-	worker->end = KAFKA_END_DIED;
-	worker->ended = GetCurrentTimestamp();
-	worker->pid = 0;
+	if (kafka_worker_is_live(worker))
+	{
+		/* it never came to take its entry */
+		worker->end = KAFKA_END_DIED;
+		worker->ended = GetCurrentTimestamp();
+		worker->pid = 0;
+	}
 	return true;
 }
 
@@ -290,6 +296,8 @@ take_ended(void)
 		if (handles[i])
 			pfree(handles[i]);
 		handles[i] = NULL;
+		next_try = 0;			/* there is room for another one */
+		refusals = 0;
 		if (i == KAFKA_SCOUT)
 			settle_scout(worker);
 		else
@@ -368,9 +376,11 @@ refresh(void)
 static void
 warn_too_few(const char *setting, int value)
 {
-	if (warned)
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (now < next_warning)
 		return;
-	warned = true;
+	next_warning = after(now, WARNING_MS);
 	ereport(WARNING,
 			(errmsg_internal("event=too_few_workers setting=%s value=%d", setting, value),
 			 errdetail("Not every outbox has a relay: what is in the others waits."),
@@ -471,8 +481,6 @@ start_scouts(void)
 static void
 start_relays(void)
 {
-	int			waiting = 0;
-
 	for (int i = 1; i < kafka_registry_count(); i++)
 	{
 		KafkaWorker *worker = kafka_registry_worker(i);
@@ -481,7 +489,6 @@ start_relays(void)
 		if (worker->state != KAFKA_WORKER_PENDING || worker->next_start > now ||
 			kafka_registry_is_left(worker->database))
 			continue;
-		waiting++;
 		if (live_relays() >= kafka_setting_max_workers)
 		{
 			warn_too_few("kafka_fdw.max_workers", kafka_setting_max_workers);
@@ -490,11 +497,9 @@ start_relays(void)
 		if (next_try > now)
 			break;
 		kafka_registry_lock(true);
-		waiting -= start_process(i) ? 1 : 0;
+		(void) start_process(i);
 		kafka_registry_unlock();
 	}
-	if (waiting == 0 && next_try == 0)
-		warned = false;
 }
 
 /* ------------------------------------------------------------------------
@@ -583,6 +588,7 @@ kafka_launcher_main(Datum arg)
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	SetConfigOption("application_name", MyBgworkerEntry->bgw_name, PGC_SUSET, PGC_S_OVERRIDE);
 
 	MemoryContextSwitchTo(TopMemoryContext);
 	handles = palloc0(kafka_registry_count() * sizeof(BackgroundWorkerHandle *));
