@@ -1289,6 +1289,46 @@ REVOKE EXECUTE ON FUNCTION outbox_resolve(text, text) FROM PUBLIC;
 -- Workers
 -- ---------------------------------------------------------------------------
 
+CREATE FUNCTION start_relay(outbox text DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_start_relay' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION start_relay(text) IS
+'lets a background worker relay an outbox, or all of the database, from COMMIT on; also one that has stopped unresolved, which then looks again';
+REVOKE EXECUTE ON FUNCTION start_relay(text) FROM PUBLIC;
+
+CREATE FUNCTION stop_relay(outbox text DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_stop_relay' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION stop_relay(text) IS
+'lets no background worker relay an outbox, or any of the database, from COMMIT on; rows are still written, and wait';
+REVOKE EXECUTE ON FUNCTION stop_relay(text) FROM PUBLIC;
+
+CREATE FUNCTION get_workers(
+  OUT pid integer, OUT type text, OUT database name, OUT outbox_id integer, OUT outbox text,
+  OUT state text, OUT started timestamptz, OUT restarts integer, OUT last_exit text,
+  OUT next_start timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kafka_get_workers' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION get_workers() IS 'for the view kafka.workers';
+REVOKE EXECUTE ON FUNCTION get_workers() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION get_workers() TO pg_monitor;
+
+CREATE VIEW workers AS SELECT * FROM get_workers();
+COMMENT ON VIEW workers IS
+'the extension''s background workers in the whole server, also those that are to be started again';
+COMMENT ON COLUMN workers.pid IS 'process, or NULL';
+COMMENT ON COLUMN workers.type IS
+'launcher; scout (looks for outboxes in a database, and ends); relay';
+COMMENT ON COLUMN workers.database IS 'database';
+COMMENT ON COLUMN workers.outbox_id IS 'outbox, kafka.outbox_definition.id in that database';
+COMMENT ON COLUMN workers.outbox IS 'its name, the first 63 bytes';
+COMMENT ON COLUMN workers.state IS
+'starting, running, pending (is started at next_start, or when another one ends), stopped, unresolved';
+COMMENT ON COLUMN workers.started IS 'when the process started, or the last one did';
+COMMENT ON COLUMN workers.restarts IS 'processes after the first, since the server was started';
+COMMENT ON COLUMN workers.last_exit IS
+'how the last process ended: died (an error, or it was terminated), stopped, unresolved, replaced (another process relays the outbox), left (a command wanted the database for itself); NULL: none has';
+COMMENT ON COLUMN workers.next_start IS 'pending: when it is started';
+GRANT SELECT ON workers TO pg_monitor;
+
 -- ---------------------------------------------------------------------------
 -- Care
 -- ---------------------------------------------------------------------------
