@@ -46,7 +46,6 @@
 #include "ground/settings.h"
 #include "miscadmin.h"
 #include "outbox/relay_internal.h"
-#include "pgstat.h"
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
@@ -140,8 +139,8 @@ kafka_relay_commit(KafkaRelay *relay)
 static void
 show(const KafkaRelay *relay, const char *doing)
 {
-	if (relay->waits)
-		pgstat_report_activity(STATE_RUNNING, doing);
+	if (relay->host->show)
+		relay->host->show(doing);
 }
 
 /* In a transaction of its own. */

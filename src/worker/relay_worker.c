@@ -145,6 +145,9 @@ kafka_relay_worker_main(Datum arg)
 	char	   *name;
 	char	   *database;
 
+	/* whatever the database's default is: a snapshot for each step, and ticks are written */
+	SetConfigOption("default_transaction_isolation", "read committed", PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("default_transaction_read_only", "off", PGC_SUSET, PGC_S_OVERRIDE);
 	find_database_name();
 	MemoryContextSwitchTo(TopMemoryContext);
 	name = kafka_logfmt_quote(worker.name);
