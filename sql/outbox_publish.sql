@@ -1,6 +1,7 @@
 -- kafka.publish with delivery "outbox": changes of a table become rows of its transaction.
 SET client_min_messages = error;
 CREATE SERVER outbox_publish FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '127.0.0.1:1');
+INSERT INTO kafka.outbox_definition (name, server, enabled) VALUES ('outbox_publish', 'outbox_publish', false);
 CREATE TABLE outbox_publish (id integer PRIMARY KEY, v text);
 CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE ON outbox_publish
   FOR EACH ROW EXECUTE FUNCTION kafka.publish('outbox_publish', 'id', 'delivery=outbox', 'server=outbox_publish', 'tombstones=true');

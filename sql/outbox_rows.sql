@@ -3,6 +3,8 @@ SET client_min_messages = error;
 CREATE SERVER outbox_rows FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '127.0.0.1:1');
 SET kafka_fdw.server = 'outbox_rows';
 SET kafka_fdw.delivery = 'outbox';
+-- no worker is to try
+INSERT INTO kafka.outbox_definition (name, server, enabled) VALUES ('outbox_rows', 'outbox_rows', false);
 CREATE VIEW outbox_rows AS
 SELECT topic, partition, convert_from(key, 'UTF8') AS key, convert_from(value, 'UTF8') AS value,
   headers::jsonb AS headers, ts, published

@@ -3,9 +3,9 @@ SET client_min_messages = error;
 CREATE SERVER outbox_status FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '127.0.0.1:1');
 SET kafka_fdw.server = 'outbox_status';
 SET kafka_fdw.delivery = 'outbox';
+INSERT INTO kafka.outbox_definition (name, server, enabled) VALUES ('outbox_status', 'outbox_status', false);
 SELECT (kafka.produce('outbox_status', 'before', key => 'key')).topic;
 SELECT id AS box FROM kafka.outbox_definition WHERE name = 'outbox_status' \gset
-UPDATE kafka.outbox_definition SET enabled = false WHERE id = :box;
 CREATE VIEW outbox_status_short AS
 SELECT enabled, state, pid, backlog_rows, backlog_bytes, oldest IS NOT NULL AS has_oldest, oldest_age > '0' AS has_age, last_tick, messages, transactions, rate
   FROM kafka.outbox_status WHERE outbox = 'outbox_status';
