@@ -35,6 +35,10 @@ override_settings(int lock_timeout)
 
 	snprintf(ms, sizeof(ms), "%d", lock_timeout);
 	set("lock_timeout", ms);
+	set("statement_timeout", "0");
+	set("idle_in_transaction_session_timeout", "0");
+	if (GetConfigOption("transaction_timeout", true, false))
+		set("transaction_timeout", "0");	/* since 17 */
 	set("search_path", "");
 	set("default_transaction_read_only", "off");
 	set("default_transaction_isolation", "read committed");

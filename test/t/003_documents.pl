@@ -139,7 +139,7 @@ for my $name (sort keys %code_defaults)
 
 # --- settings and functions, as a server has them ------------------------------------
 
-my $node = KafkaFdwTest::node($ENV{KAFKA_BROKERS});
+my $node = KafkaFdwTest::node($ENV{KAFKA_BROKERS}, preload => 1);
 my $settings = doc_table($manual, '## Settings', 'setting');
 my $rows = $node->safe_psql('postgres', <<'SQL');
 DO 'BEGIN PERFORM kafka.headers_to_jsonb(''{}''); END';	-- loads the library
