@@ -59,7 +59,7 @@ kafka_worker_connect(Datum arg, int lock_timeout)
 	 * A cancelled wait for synchronous replication would be taken for a commit that is replicated:
 	 * what is to end a worker is SIGTERM.
 	 */
-	pqsignal(SIGINT, SIG_IGN);
+	pqsignal(SIGINT, KAFKA_SIG_IGN);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
