@@ -37,7 +37,6 @@ sub new
 	my ($class, %args) = @_;
 	my $self = bless { first => 1, nodes => 1, delivery => 'outbox', report => sub { }, sum => {}, struck => {}, %args }, $class;
 	$self->{sum}{$_} = 0 for @VERDICTS, qw(stuck hanging);
-	my $proxy = "$ENV{PWD}/none";
 	$self->{proxied} = IPC::Run::run([ abs_path(dirname(__FILE__) . '/../broker/proxy'), 'path' ], '>', '/dev/null', '2>', '/dev/null');
 	my @kinds = Kinds::chosen($args{kinds});
 	@kinds = grep { $self->{proxied} || !Kinds::needs_proxy($_) } @kinds;
@@ -102,6 +101,19 @@ sub _summary
 	return;
 }
 
+# Falsifies the last round; how many more are lost, duplicated, reordered and ghosts then.
+sub sabotaged
+{
+	my ($self, $how) = @_;
+	my $last = $self->{last} or croak 'there was no round';
+	my $stand = $self->stand;
+	Oracle::sabotage($stand->node, $how, $last->number, $last->topic);
+	my $found = Oracle::compare($stand->ledger($last->number), $last->messages);
+	my %more = map { ($_ => @{ $found->{$_} } - @{ $last->{found}{$_} }) } @VERDICTS;
+	$last->{found} = $found;
+	return \%more;
+}
+
 # --- one round
 
 sub _round
@@ -112,6 +124,7 @@ sub _round
 	my $error;
 	eval { $round->_run; 1 } or $error = $@;
 	$self->{struck}{$kind}++;
+	$self->{last} = $round;
 	my $bad = $error ? {} : Oracle::sum_up($round->{found}, $round->{may});
 	my @wrong = map { my $n = @{ $bad->{$_} // [] }; $n ? "$n $_" : () } @VERDICTS;
 	$self->{sum}{$_} += @{ $bad->{$_} // [] } for @VERDICTS;
@@ -133,7 +146,8 @@ sub _round
 	else
 	{
 		$self->_late(shift @{ $self->{done} }) if @{ $self->{done} // [] } > 3;
-		push @{ $self->{done} }, { number => $number, kind => $kind, topic => $round->topic, count => scalar @{ $round->{messages} } };
+		push @{ $self->{done} }, { number => $number, kind => $kind, topic => $round->topic,
+			isolation => $round->{isolation}, count => scalar @{ $round->{messages} } };
 	}
 	return;
 }
@@ -142,7 +156,7 @@ sub _round
 sub _late
 {
 	my ($self, $done) = @_;
-	my $count = @{ Oracle::messages($self->stand->broker->bootstrap, $done->{topic}) };
+	my $count = @{ Oracle::messages($self->stand->broker->bootstrap, $done->{topic}, $done->{isolation}) };
 	return if $count == $done->{count};
 	my $more = $count - $done->{count};
 	$self->{sum}{ $more > 0 ? 'duplicated' : 'lost' } += abs $more;
@@ -273,7 +287,8 @@ sub _verify
 			$self->{rounds}{sum}{hanging}++;
 			$self->note('the broker has left a transaction hanging');
 			$self->allow('duplicated', keys %$truth);
-			$self->{found} = Oracle::compare($truth, $self->{messages} = $self->messages('read_uncommitted'));
+			$self->{messages} = $self->messages($self->{isolation} = 'read_uncommitted');
+			$self->{found} = Oracle::compare($truth, $self->{messages});
 			last;
 		}
 		if (time > $deadline)
@@ -289,7 +304,7 @@ sub _verify
 sub _settled
 {
 	my ($self) = @_;
-	my $until = time + 20;
+	my $until = time + 10;
 	my $open = 'SELECT count(*) FROM kafka.watermarks(\'' . $self->topic . '\', server => \'direct\') WHERE high <> last_stable';
 	while (($self->stand->sql($open) // 1) > 0)
 	{

@@ -171,6 +171,7 @@ sub _launch
 	my $pid = fork // die "fork: $!\n";
 	if ($pid == 0)
 	{
+		$ENV{PGAPPNAME} = 'pgbench';
 		open STDIN, '<', '/dev/null';
 		open STDOUT, '>>', "$self->{dir}/pgbench.log";
 		open STDERR, '>&', \*STDOUT;
