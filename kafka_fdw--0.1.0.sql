@@ -1000,12 +1000,14 @@ CREATE INDEX outbox_row_3_xid ON outbox_row_3 (outbox, xid);
 
 CREATE TABLE outbox_ring (
   slot smallint NOT NULL,
-  opened timestamptz NOT NULL DEFAULT pg_catalog.now()
+  opened timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  closed timestamptz[] NOT NULL DEFAULT '{NULL,NULL,NULL,NULL}'
 );
 INSERT INTO outbox_ring (slot) VALUES (0);
 COMMENT ON TABLE outbox_ring IS 'one row: which part of kafka.outbox_row new rows go to';
 COMMENT ON COLUMN outbox_ring.slot IS 'number of the part, 0 to 3';
 COMMENT ON COLUMN outbox_ring.opened IS 'since when';
+COMMENT ON COLUMN outbox_ring.closed IS 'of each part, when it was that last';
 
 -- Who relays an outbox, and how that is: one row each, changed only when that changes.
 CREATE TABLE outbox_lease (
@@ -1078,9 +1080,49 @@ SELECT pg_catalog.pg_extension_config_dump('outbox_tick', '');
 -- The outbox: writing rows, outboxes of own tables
 -- ---------------------------------------------------------------------------
 
+-- What a dump brings back is marked: its transaction ids mean nothing here.
+CREATE FUNCTION note_restored() RETURNS trigger
+AS 'MODULE_PATHNAME', 'kafka_note_restored' LANGUAGE C;
+COMMENT ON FUNCTION note_restored() IS
+'marks rows of kafka.outbox_row and kafka.outbox_tick that a restore inserts';
+REVOKE EXECUTE ON FUNCTION note_restored() FROM PUBLIC;
+
+CREATE TRIGGER note_restored BEFORE INSERT ON outbox_row_0
+  FOR EACH ROW EXECUTE FUNCTION note_restored();
+CREATE TRIGGER note_restored BEFORE INSERT ON outbox_row_1
+  FOR EACH ROW EXECUTE FUNCTION note_restored();
+CREATE TRIGGER note_restored BEFORE INSERT ON outbox_row_2
+  FOR EACH ROW EXECUTE FUNCTION note_restored();
+CREATE TRIGGER note_restored BEFORE INSERT ON outbox_row_3
+  FOR EACH ROW EXECUTE FUNCTION note_restored();
+CREATE TRIGGER note_restored BEFORE INSERT ON outbox_tick
+  FOR EACH ROW EXECUTE FUNCTION note_restored();
+ALTER TABLE outbox_row_0 ENABLE ALWAYS TRIGGER note_restored;
+ALTER TABLE outbox_row_1 ENABLE ALWAYS TRIGGER note_restored;
+ALTER TABLE outbox_row_2 ENABLE ALWAYS TRIGGER note_restored;
+ALTER TABLE outbox_row_3 ENABLE ALWAYS TRIGGER note_restored;
+ALTER TABLE outbox_tick ENABLE ALWAYS TRIGGER note_restored;
+COMMENT ON TRIGGER note_restored ON outbox_row_0 IS 'marks rows that a restore inserts';
+COMMENT ON TRIGGER note_restored ON outbox_row_1 IS 'marks rows that a restore inserts';
+COMMENT ON TRIGGER note_restored ON outbox_row_2 IS 'marks rows that a restore inserts';
+COMMENT ON TRIGGER note_restored ON outbox_row_3 IS 'marks rows that a restore inserts';
+COMMENT ON TRIGGER note_restored ON outbox_tick IS 'marks ticks that a restore inserts';
+
 -- ---------------------------------------------------------------------------
 -- The outbox: its relay
 -- ---------------------------------------------------------------------------
+
+CREATE PROCEDURE relay(outbox text DEFAULT NULL, max_ticks integer DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'kafka_relay_procedure' LANGUAGE C;
+COMMENT ON PROCEDURE relay(text, integer) IS
+'publishes the committed rows of an outbox (NULL: of all), until none is left or so many ticks are made';
+REVOKE EXECUTE ON PROCEDURE relay(text, integer) FROM PUBLIC;
+
+CREATE FUNCTION outbox_resolve(outbox text, action text) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_outbox_resolve' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION outbox_resolve(text, text) IS
+'says how an outbox whose position in Kafka is in doubt goes on: ''take_over'', ''republish'' or ''skip''';
+REVOKE EXECUTE ON FUNCTION outbox_resolve(text, text) FROM PUBLIC;
 
 -- ---------------------------------------------------------------------------
 -- Workers

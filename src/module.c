@@ -13,8 +13,10 @@
 #include "fdw/ends.h"
 #include "fmgr.h"
 #include "ground/settings.h"
+#include "outbox/row.h"
 #include "sql/discard.h"
 #include "transaction/send.h"
+#include "worker/shared.h"
 
 PG_MODULE_MAGIC;
 
@@ -24,8 +26,10 @@ void
 _PG_init(void)
 {
 	kafka_settings_define();
+	kafka_shared_init();
 	kafka_handle_init();
 	kafka_ends_init();
 	kafka_commit_init();
+	kafka_outbox_row_init();
 	kafka_discard_init();
 }

@@ -43,14 +43,33 @@ extern KafkaOptions *kafka_outbox_options(const KafkaOutbox *outbox);
 
 /*
  * The number of the outbox for messages through this server as this user; made where it is new.
- * Remembered in the session.
+ * Remembered in the session.  *partitioner: what its rows have, KAFKA_OUTBOX_PARTITIONER (row.h) or
+ * that of a foreign table where it is not the server's.
  */
-extern int32 kafka_outbox_of_sender(const KafkaOptions *opts);
+extern int32 kafka_outbox_of_sender(const KafkaOptions *opts, int *partitioner);
 
 /*
  * Something in outbox_definition or outbox_ring has changed, or is about to: every session looks
  * again.  Called in the transaction that changes it.
  */
 extern void kafka_outbox_changed(void);
+
+/* Raised by each such change, wherever it was made: what was remembered before no longer holds. */
+extern uint64 kafka_outbox_generation(void);
+
+/*
+ * Whose user mapping an outbox for messages through this server as this user has: his name, or ""
+ * where he has none of his own.
+ */
+extern const char *kafka_outbox_username(Oid serverid, Oid userid);
+
+/* For row.c: the transaction has ended; a launcher hears of what it has changed.  Raises nothing. */
+extern void kafka_outbox_end_transaction(bool committed);
+
+/*
+ * restored.c: the rows of outboxes and ticks that are inserted by SQL from here on are the
+ * extension's own, not a dump's.  Off again at the end of the transaction by itself.
+ */
+extern void kafka_outbox_own_write(bool own);
 
 #endif							/* KAFKA_OUTBOX_H */

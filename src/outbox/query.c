@@ -12,6 +12,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "outbox/query.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -38,9 +39,11 @@ prepare(KafkaQuery *query)
 {
 	SPIPlanPtr	plan;
 
+	/* one plan, whatever the values: the tables' indexes are all there is to choose */
 	if (query->plan)
 		return;
-	plan = SPI_prepare(query->text, query->nargs, query->types);
+	plan = SPI_prepare_cursor(query->text, query->nargs, query->types,
+							  CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not prepare a query on the outbox: %s", SPI_result_code_string(SPI_result));
 	query->plan = plan;
@@ -52,6 +55,7 @@ execute(KafkaQuery *query, Datum *values, const char *nulls, DestReceiver *recei
 {
 	ParamListInfo params = makeParamList(query->nargs);
 	SPIExecuteOptions options = {.params = params, .dest = receiver};
+	MemoryContext old = CurrentMemoryContext;
 	Oid			user;
 	int			security;
 	int			rc;
@@ -71,6 +75,7 @@ execute(KafkaQuery *query, Datum *values, const char *nulls, DestReceiver *recei
 	if (rc < 0)
 		elog(ERROR, "a query on the outbox failed: %s", SPI_result_code_string(rc));
 	SetUserIdAndSecContext(user, security);
+	MemoryContextSwitchTo(old); /* SPI leaves its own */
 }
 
 uint64

@@ -23,10 +23,11 @@ typedef struct KafkaQuery
 	const char *text;
 	int			nargs;
 	Oid			types[KAFKA_QUERY_ARGUMENTS];
-	SPIPlanPtr	plan;
+	SPIPlanPtr	plan;			/* NULL at first */
 } KafkaQuery;
 
 /*
+ * The current memory context is the caller's afterwards, not SPI's.
  * Runs it between SPI_connect and SPI_finish of the caller's; nulls as for SPI_execute_plan, or
  * NULL.  Rows are in SPI_tuptable; returns how many it gave or touched.  Raises what goes wrong.
  */

@@ -23,6 +23,9 @@
  */
 extern void kafka_outbox_write(int32 outbox, const KafkaMessage *msg, int partitioner);
 
+/* Raises 25006 where this transaction can write no row: it is read-only, or this is a standby. */
+extern void kafka_outbox_check_writable(void);
+
 /* A message's headers as the column holds them; NULL Datum (isnull) for none. */
 extern Datum kafka_outbox_pack_headers(const KafkaMessage *msg, bool *isnull);
 
@@ -35,6 +38,9 @@ extern int	kafka_outbox_unpack_headers(const char *packed, size_t len, KafkaHead
 
 /* The last transaction of this session that has committed rows; 0: none. */
 extern uint64 kafka_outbox_last_xid(void);
+
+/* The running transaction, if it has written rows; 0: it has not. */
+extern uint64 kafka_outbox_writing_xid(void);
 
 /* Registers the transaction callback that wakes relays; called once, from _PG_init. */
 extern void kafka_outbox_row_init(void);

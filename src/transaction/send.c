@@ -6,7 +6,8 @@
  * Layer 3.  The route of a message that is written: kafkaExecForeignInsert or
  * kafka.produce -> kafka_sender_send -> (modes with a transaction: pending.c until
  * PRE_COMMIT, then commit.c) -> kafka_producer_send (client/producer.c) -> its delivery
- * report -> kafka_producer_flush.
+ * report -> kafka_producer_flush.  In outbox mode it ends here with a row (outbox/row.c), and
+ * a relay sends that.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +18,8 @@
 #include "client/topic.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
+#include "outbox/outbox.h"
+#include "outbox/row.h"
 #include "transaction/outgoing.h"
 #include "transaction/pending.h"
 #include "transaction/send.h"
@@ -24,12 +27,16 @@
 /* Most that a record's own fields take beside key, value and headers. */
 #define MESSAGE_OVERHEAD 36
 
+#define NO_OUTBOX (-1)
+
 struct KafkaSender
 {
 	const char *topic;
 	int32		npartitions;
 	int64		max_message;	/* bytes, as message_size() counts them */
 	int			destination;	/* of a pending message; -1: it is sent at once */
+	int32		outbox;			/* KAFKA_DELIVERY_OUTBOX; NO_OUTBOX: another mode */
+	int			partitioner;	/* the same: what its rows have */
 	KafkaProducer *producer;	/* immediate */
 	KafkaTarget *target;
 };
@@ -44,11 +51,7 @@ static void
 check_mode(KafkaDeliveryMode mode)
 {
 	if (mode == KAFKA_DELIVERY_OUTBOX)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("delivery \"%s\" is not available in this version",
-						kafka_option_word(kafka_delivery_modes, mode)),
-				 errhint("Use \"before_commit\", \"after_commit\" or \"immediate\".")));
+		kafka_outbox_check_writable();
 	/* a function wrongly marked parallel safe: a worker's messages would be forgotten */
 	PreventCommandIfParallelMode("a send to Kafka");
 	if (kafka_commit_is_under_way())
@@ -63,16 +66,39 @@ kafka_sender_open(const KafkaOptions *opts, const char *topic, KafkaDeliveryMode
 	return kafka_sender_open_beside(NULL, opts, topic, mode);
 }
 
+static KafkaSender *
+make_sender(const KafkaOptions *opts, const char *topic)
+{
+	KafkaSender *sender = palloc0(sizeof(KafkaSender));
+
+	sender->topic = pstrdup(topic);
+	sender->max_message = kafka_property_max_message(opts);
+	sender->destination = -1;
+	sender->outbox = NO_OUTBOX;
+	return sender;
+}
+
+/* No Kafka is asked: whether there is such a topic shows when the relay publishes. */
+static void
+open_outbox(KafkaSender *sender, const KafkaOptions *opts)
+{
+	kafka_topic_check_name(sender->topic);
+	sender->outbox = kafka_outbox_of_sender(opts, &sender->partitioner);
+}
+
 KafkaSender *
 kafka_sender_open_beside(const KafkaSender *other, const KafkaOptions *opts, const char *topic,
 						 KafkaDeliveryMode mode)
 {
-	KafkaSender *sender = palloc0(sizeof(KafkaSender));
+	KafkaSender *sender;
 
 	check_mode(mode);
-	sender->topic = pstrdup(topic);
-	sender->max_message = kafka_property_max_message(opts);
-	sender->destination = -1;
+	sender = make_sender(opts, topic);
+	if (mode == KAFKA_DELIVERY_OUTBOX)
+	{
+		open_outbox(sender, opts);
+		return sender;
+	}
 	sender->npartitions = kafka_topic_partitions(opts, topic, false, true);
 	if (mode == KAFKA_DELIVERY_IMMEDIATE)
 	{
@@ -89,11 +115,8 @@ kafka_sender_open_beside(const KafkaSender *other, const KafkaOptions *opts, con
 KafkaSender *
 kafka_sender_on_producer(const KafkaOptions *opts, const char *topic, KafkaProducer *producer)
 {
-	KafkaSender *sender = palloc0(sizeof(KafkaSender));
+	KafkaSender *sender = make_sender(opts, topic);
 
-	sender->topic = pstrdup(topic);
-	sender->max_message = kafka_property_max_message(opts);
-	sender->destination = -1;
 	sender->npartitions = kafka_topic_partitions(opts, topic, false, true);
 	sender->producer = producer;
 	sender->target = kafka_producer_target(producer, topic, sender->npartitions,
@@ -128,18 +151,27 @@ message_size(const KafkaMessage *msg)
 	return size;
 }
 
+static void
+check_partition(const KafkaSender *sender, int32 partition)
+{
+	bool		unasked = sender->outbox != NO_OUTBOX;
+
+	if (partition == KAFKA_PARTITION_ANY ||
+		(partition >= 0 && (unasked || partition < sender->npartitions)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("partition %d of topic \"%s\" does not exist", partition, sender->topic),
+			 unasked ? errdetail("Partitions are numbered from 0.") :
+			 errdetail_plural("The topic has %d partition, number 0.",
+							  "The topic has %d partitions, numbered from 0.",
+							  sender->npartitions, sender->npartitions)));
+}
+
 void
 kafka_sender_check(const KafkaSender *sender, const KafkaMessage *msg)
 {
-	if (msg->partition != KAFKA_PARTITION_ANY &&
-		(msg->partition < 0 || msg->partition >= sender->npartitions))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("partition %d of topic \"%s\" does not exist", msg->partition,
-						sender->topic),
-				 errdetail_plural("The topic has %d partition, number 0.",
-								  "The topic has %d partitions, numbered from 0.",
-								  sender->npartitions, sender->npartitions)));
+	check_partition(sender, msg->partition);
 	if (message_size(msg) > sender->max_message)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -154,7 +186,9 @@ void
 kafka_sender_send(KafkaSender *sender, const KafkaMessage *msg)
 {
 	kafka_sender_check(sender, msg);
-	if (sender->producer)
+	if (sender->outbox != NO_OUTBOX)
+		kafka_outbox_write(sender->outbox, msg, sender->partitioner);
+	else if (sender->producer)
 		kafka_producer_send(sender->producer, sender->target, msg);
 	else
 		kafka_pending_add(sender->destination, msg);

@@ -20,11 +20,13 @@ typedef struct KafkaSender KafkaSender;
 
 /*
  * Ready to send to a topic, in the current memory context.  Raises HV00R if the topic does
- * not exist, 0A000 for a mode that is not available, and what is wrong with the options.
+ * not exist, 25006 where an outbox cannot be written, and what is wrong with the options.
  *
  * before_commit: messages are kept until PostgreSQL's transaction commits and are sent in
  * one Kafka transaction that commits just before it.
  * after_commit: the same, but it commits just after it.
+ * outbox: each message becomes a row of this transaction, which a relay publishes; Kafka is
+ * not asked for anything.
  * immediate: messages go out at once; kafka_sender_finish waits for them.
  */
 extern KafkaSender *kafka_sender_open(const KafkaOptions *opts, const char *topic,

@@ -16,7 +16,10 @@
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
 
-/* The library was preloaded: there are workers. */
+/* Asks for the memory where the library is being preloaded; called once, from _PG_init. */
+extern void kafka_shared_init(void);
+
+/* The library was preloaded, and kafka_fdw.max_workers is not 0: there are workers. */
 extern bool kafka_workers_are_there(void);
 
 /*
@@ -31,6 +34,12 @@ extern void kafka_workers_wake_relay(Oid database, int32 outbox);
  * kafka.outbox_definition again.  For after the COMMIT, as above.
  */
 extern void kafka_workers_wake_launcher(Oid database);
+
+/*
+ * The same, and the launcher starts the relay of this outbox without regard to how the last one
+ * ended (unresolved, or failed a moment ago).
+ */
+extern void kafka_workers_retry_relay(Oid database, int32 outbox);
 
 /* What a relay that runs shows; plain reads and writes of one process each. */
 typedef struct KafkaRelayStatus
@@ -51,10 +60,23 @@ typedef struct KafkaRelayStatus
 extern bool kafka_workers_enter_relay(int32 outbox, KafkaRelayStatus **status);
 extern void kafka_workers_leave_relay(void);
 
-/* Has somebody woken this relay since it last asked?  Cleared by asking; true without shared memory. */
+/*
+ * Has somebody woken this relay since it last asked?  Cleared by asking; true without shared
+ * memory.  The latch is set only where that was not so before: so reset it, then ask, then sleep.
+ */
 extern bool kafka_workers_was_woken(void);
 
 /* The process that relays an outbox of this database and its status (a copy); 0: none. */
 extern int	kafka_workers_relay_of(int32 outbox, KafkaRelayStatus *status);
+
+/*
+ * For src/worker.  The launcher enters and takes requests, until there are none: to look at a
+ * database again (outbox 0), or to start a relay whatever befell the last one.  Too many of them
+ * at once become the one to look everywhere.
+ */
+extern void kafka_workers_enter_launcher(void);
+extern void kafka_workers_set_launcher_latch(void);
+extern bool kafka_workers_take_request(Oid *database, int32 *outbox);
+extern bool kafka_workers_take_look_everywhere(void);
 
 #endif							/* KAFKA_WORKER_SHARED_H */

@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * position.h
+ *	  Where an outbox stands in Kafka: the last record of its topic of positions.
+ *
+ * Layer 3, private to src/outbox.  The topic is the outbox's own, has one partition and is
+ * compacted.  Each Kafka transaction of the relay ends with such a record, so that messages and
+ * position become visible together.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_OUTBOX_POSITION_H
+#define KAFKA_OUTBOX_POSITION_H
+
+#include "postgres.h"
+
+#include "client/producer.h"
+#include "ground/options.h"
+#include "outbox/outbox.h"
+
+/* A position whose tick is published to its end. */
+#define KAFKA_WHOLE_TICK (-1)
+
+/* What tells one database of one instance from its clones and from its own past. */
+typedef struct KafkaIncarnation
+{
+	uint64		system;			/* system identifier */
+	uint32		timeline;
+	Oid			database;
+	const char *instance;		/* kafka_fdw.instance_name, or host:port/directory */
+} KafkaIncarnation;
+
+typedef struct KafkaOutboxPosition
+{
+	int64		tick;			/* 0: none yet */
+	pg_uuid_t	token;			/* of that tick; all zero for tick 0 */
+	int64		row;			/* the last one published of it, or KAFKA_WHOLE_TICK */
+	pg_uuid_t	claim;			/* of the relay that wrote the record */
+	KafkaIncarnation incarnation;	/* where that ran */
+	int64		offset;			/* of the record; not written */
+} KafkaOutboxPosition;
+
+/* This database, palloc'd text. */
+extern KafkaIncarnation kafka_incarnation_of_this(void);
+extern bool kafka_incarnation_is_same(const KafkaIncarnation *a, const KafkaIncarnation *b);
+
+/* As "system/timeline/database/instance", palloc'd. */
+extern char *kafka_incarnation_text(const KafkaIncarnation *incarnation);
+
+/* Names that Kafka knows the outbox by, palloc'd. */
+extern char *kafka_position_topic(const KafkaOutbox *outbox);
+extern char *kafka_position_transactional_id(const KafkaOutbox *outbox, int number);
+
+/*
+ * Makes the topic where it is missing; with `existing` it must exist: false if it does not.  Raises
+ * 55000 where its cleanup.policy is not compact, so that Kafka would forget the position.
+ */
+extern bool kafka_position_ensure_topic(const KafkaOptions *opts, const char *topic,
+										bool existing);
+
+/*
+ * The last committed record, in the current memory context; false if there is none.  Raises
+ * XX001 for a record that is no position.
+ */
+extern bool kafka_position_read(const KafkaOptions *opts, const char *topic,
+								KafkaOutboxPosition *position);
+
+/*
+ * Waits until nobody's transaction is open in the topic.  Once the relay's own transactional ids are
+ * fenced, what their predecessors had under way is visible then, or gone.
+ */
+extern void kafka_position_await_settled(const KafkaOptions *opts, const char *topic);
+
+/* Sends it in the producer's transaction; target: the topic. */
+extern void kafka_position_send(KafkaProducer *producer, KafkaTarget *target,
+								const KafkaOutboxPosition *position);
+
+#endif							/* KAFKA_OUTBOX_POSITION_H */

@@ -1,0 +1,343 @@
+/*-------------------------------------------------------------------------
+ *
+ * publish.c
+ *	  A tick's rows become messages, with the position as the last record of each transaction.
+ *
+ * Layer 3.  The executor hands rows over one by one (a DestReceiver); nothing is collected.  A tick
+ * that is larger than a batch takes several Kafka transactions, each with the last row it has.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "client/topic.h"
+#include "client/transaction.h"
+#include "executor/tuptable.h"
+#include "format/row.h"
+#include "ground/settings.h"
+#include "miscadmin.h"
+#include "outbox/relay_internal.h"
+#include "outbox/row.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* Headers of a message beyond the row's own: its id. */
+#define OWN_HEADERS 1
+#define ID_HEADER "kafka_fdw.id"
+/* How long a topic's number of partitions is believed, ms. */
+#define PARTITIONS_MS 5000
+
+/* A topic as this relay's producers send to it. */
+typedef struct RelayTopic
+{
+	char	   *name;
+	size_t		name_len;
+	KafkaPartitioner partitioner;
+	int32		npartitions;
+	TimestampTz asked;			/* for npartitions */
+	KafkaTarget *targets[KAFKA_RELAY_PRODUCERS];
+} RelayTopic;
+
+/* The publishing of one tick. */
+typedef struct Publisher
+{
+	DestReceiver receiver;		/* must be first */
+	KafkaRelay *relay;
+	KafkaProducer *producer;	/* of the open transaction, or NULL */
+	TimestampTz now;			/* when the transaction was begun */
+	int64		tick;
+	pg_uuid_t	token;
+	int64		last_row;		/* sent, or published before */
+	int			rows;			/* in the open transaction */
+	int64		bytes;
+	MemoryContext row_context;	/* reset for each row */
+	KafkaHeader *headers;
+	int			max_headers;
+	char		id[64];
+	char	   *id_end;			/* of the outbox's part */
+} Publisher;
+
+/* ------------------------------------------------------------------------
+ * Kafka's transactions
+ * ------------------------------------------------------------------------
+ */
+static void
+begin_transaction(Publisher *publisher)
+{
+	KafkaRelay *relay = publisher->relay;
+
+	publisher->producer = relay->producers[relay->turn];
+	kafka_transaction_begin(publisher->producer);
+	publisher->now = relay->begun = GetCurrentTimestamp();
+}
+
+/* Ends the transaction with the position; row: as in KafkaOutboxPosition. */
+static void
+commit_transaction(Publisher *publisher, int64 row)
+{
+	KafkaRelay *relay = publisher->relay;
+
+	relay->position.tick = publisher->tick;
+	relay->position.token = publisher->token;
+	relay->position.row = row;
+	kafka_position_send(publisher->producer, relay->positions[relay->turn], &relay->position);
+	kafka_producer_flush(publisher->producer);
+	kafka_transaction_commit(publisher->producer);
+	publisher->producer = NULL;
+	relay->turn = 1 - relay->turn;
+	relay->progress.messages += publisher->rows;
+	relay->progress.transactions++;
+	pg_atomic_fetch_add_u64(&relay->status->messages, publisher->rows);
+	pg_atomic_fetch_add_u64(&relay->status->bytes, publisher->bytes);
+	pg_atomic_fetch_add_u64(&relay->status->transactions, 1);
+	pg_atomic_write_u64(&relay->status->published, (uint64) GetCurrentTimestamp());
+	publisher->rows = 0;
+	publisher->bytes = 0;
+}
+
+static bool
+is_full(const Publisher *publisher)
+{
+	int			divisor = publisher->relay->batch_divisor;
+
+	return publisher->rows >= Max(1, kafka_setting_relay_batch_rows / divisor) ||
+		publisher->bytes >= (int64) kafka_setting_relay_batch_bytes * 1024 / divisor;
+}
+
+/* ------------------------------------------------------------------------
+ * Topics
+ * ------------------------------------------------------------------------
+ */
+static RelayTopic *
+find_topic(KafkaRelay *relay, KafkaBytes name, KafkaPartitioner partitioner)
+{
+	ListCell   *lc;
+
+	foreach(lc, relay->topics)
+	{
+		RelayTopic *topic = (RelayTopic *) lfirst(lc);
+
+		if (topic->partitioner != partitioner || topic->name_len != name.len ||
+			memcmp(topic->name, name.data, name.len) != 0)
+			continue;
+		if (foreach_current_index(lc) > 0)
+		{
+			relay->topics = foreach_delete_current(relay->topics, lc);
+			relay->topics = lcons(topic, relay->topics);
+		}
+		return topic;
+	}
+	return NULL;
+}
+
+static RelayTopic *
+make_topic(KafkaRelay *relay, KafkaBytes name, KafkaPartitioner partitioner)
+{
+	MemoryContext old = MemoryContextSwitchTo(relay->session);
+	RelayTopic *topic = palloc0(sizeof(RelayTopic));
+
+	topic->name = pnstrdup(name.data, name.len);
+	topic->name_len = name.len;
+	topic->partitioner = partitioner;
+	relay->topics = lcons(topic, relay->topics);
+	MemoryContextSwitchTo(old);
+	return topic;
+}
+
+/* Where a row's topic is sent to by the open transaction's producer. */
+static KafkaTarget *
+target_of(Publisher *publisher, KafkaBytes name, KafkaPartitioner partitioner)
+{
+	KafkaRelay *relay = publisher->relay;
+	RelayTopic *topic = find_topic(relay, name, partitioner);
+	int32		npartitions;
+
+	if (topic == NULL)
+		topic = make_topic(relay, name, partitioner);
+	if (topic->npartitions == 0 ||
+		TimestampDifferenceExceeds(topic->asked, publisher->now, PARTITIONS_MS))
+	{
+		npartitions = kafka_topic_partitions(relay->opts, topic->name, false, true);
+		if (npartitions != topic->npartitions)
+			memset(topic->targets, 0, sizeof(topic->targets));
+		topic->npartitions = npartitions;
+		topic->asked = publisher->now;
+	}
+	if (topic->targets[relay->turn] == NULL)
+		topic->targets[relay->turn] = kafka_producer_target(publisher->producer, topic->name,
+															topic->npartitions, partitioner);
+	return topic->targets[relay->turn];
+}
+
+/* ------------------------------------------------------------------------
+ * Rows
+ * ------------------------------------------------------------------------
+ */
+static KafkaBytes
+bytes_column(TupleTableSlot *slot, int column)
+{
+	KafkaBytes	bytes = {NULL, 0};
+	struct varlena *value;
+
+	if (slot->tts_isnull[column - 1])
+		return bytes;
+	value = pg_detoast_datum_packed((struct varlena *) DatumGetPointer(slot->tts_values[column - 1]));
+	bytes.data = VARDATA_ANY(value);
+	bytes.len = VARSIZE_ANY_EXHDR(value);
+	return bytes;
+}
+
+static void
+fill_headers(Publisher *publisher, KafkaBytes packed, int64 row, KafkaMessage *msg)
+{
+	KafkaHeader *id;
+	int			n = 0;
+
+	if (packed.data)
+	{
+		n = kafka_outbox_unpack_headers(packed.data, packed.len, publisher->headers,
+										publisher->max_headers - OWN_HEADERS);
+		if (n > publisher->max_headers - OWN_HEADERS)
+		{
+			publisher->max_headers = n + OWN_HEADERS;
+			publisher->headers = repalloc(publisher->headers,
+										  sizeof(KafkaHeader) * publisher->max_headers);
+			(void) kafka_outbox_unpack_headers(packed.data, packed.len, publisher->headers, n);
+		}
+	}
+	id = &publisher->headers[n];
+	id->name = ID_HEADER;
+	id->value.data = publisher->id;
+	id->value.len = publisher->id_end - publisher->id + pg_lltoa(row, publisher->id_end);
+	msg->headers = publisher->headers;
+	msg->nheaders = n + OWN_HEADERS;
+}
+
+static void
+tell_row(void *arg)
+{
+	const Publisher *publisher = (const Publisher *) arg;
+
+	errcontext("publishing row " INT64_FORMAT " of outbox \"%s\"", publisher->last_row,
+			   publisher->relay->outbox.name);
+}
+
+static void
+send_row(Publisher *publisher, TupleTableSlot *slot)
+{
+	KafkaMessage msg = {.offset = KAFKA_UNKNOWN};
+	KafkaPartitioner partitioner = (KafkaPartitioner) publisher->relay->opts->partitioner;
+	KafkaTarget *target;
+
+	slot_getallattrs(slot);
+	publisher->last_row = DatumGetInt64(slot->tts_values[KAFKA_ROW_ID - 1]);
+	if (!slot->tts_isnull[KAFKA_ROW_PARTITIONER - 1])
+		partitioner = (KafkaPartitioner) DatumGetInt16(slot->tts_values[KAFKA_ROW_PARTITIONER - 1]);
+	msg.key = bytes_column(slot, KAFKA_ROW_KEY);
+	msg.value = bytes_column(slot, KAFKA_ROW_VALUE);
+	msg.partition = slot->tts_isnull[KAFKA_ROW_PARTITION - 1] ? KAFKA_PARTITION_ANY :
+		DatumGetInt32(slot->tts_values[KAFKA_ROW_PARTITION - 1]);
+	msg.timestamp = slot->tts_isnull[KAFKA_ROW_TS - 1] ? KAFKA_UNKNOWN :
+		kafka_timestamp_ms(slot->tts_values[KAFKA_ROW_TS - 1]);
+	fill_headers(publisher, bytes_column(slot, KAFKA_ROW_HEADERS), publisher->last_row, &msg);
+	target = target_of(publisher, bytes_column(slot, KAFKA_ROW_TOPIC), partitioner);
+	kafka_producer_send(publisher->producer, target, &msg);
+	publisher->rows++;
+	publisher->bytes += msg.key.len + msg.value.len;
+}
+
+static bool
+receive_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	Publisher  *publisher = (Publisher *) self;
+	ErrorContextCallback callback = {.callback = tell_row, .arg = publisher};
+	MemoryContext old;
+
+	if (publisher->producer && is_full(publisher))
+		commit_transaction(publisher, publisher->last_row);
+	if (publisher->producer == NULL)
+		begin_transaction(publisher);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	old = MemoryContextSwitchTo(publisher->row_context);
+	MemoryContextReset(publisher->row_context);
+	send_row(publisher, slot);
+	MemoryContextSwitchTo(old);
+	error_context_stack = callback.previous;
+	return true;
+}
+
+static void
+receiver_startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+static void
+receiver_end(DestReceiver *self)
+{
+}
+
+static void
+init_publisher(Publisher *publisher, KafkaRelay *relay, int64 tick, const pg_uuid_t *token)
+{
+	char	   *uuid = DatumGetCString(DirectFunctionCall1(uuid_out,
+														   UUIDPGetDatum(&relay->outbox.uuid)));
+
+	memset(publisher, 0, sizeof(*publisher));
+	publisher->receiver.receiveSlot = receive_row;
+	publisher->receiver.rStartup = receiver_startup;
+	publisher->receiver.rShutdown = receiver_end;
+	publisher->receiver.rDestroy = receiver_end;
+	publisher->receiver.mydest = DestTuplestore;
+	publisher->relay = relay;
+	publisher->tick = tick;
+	publisher->token = *token;
+	publisher->row_context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw relay row",
+												   ALLOCSET_DEFAULT_SIZES);
+	publisher->max_headers = 16;
+	publisher->headers = palloc(sizeof(KafkaHeader) * publisher->max_headers);
+	publisher->id_end = publisher->id +
+		snprintf(publisher->id, sizeof(publisher->id), "%s/", uuid);
+}
+
+/* The last row of this tick that is published already; -1: none. */
+static int64
+published_row(const KafkaRelay *relay, const KafkaTick *tick)
+{
+	return relay->position.tick == tick->tick ? relay->position.row : -1;
+}
+
+void
+kafka_relay_publish(KafkaRelay *relay, const KafkaTick *tick)
+{
+	MemoryContext context = AllocSetContextCreate(relay->session, "kafka_fdw relay tick",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Publisher	publisher;
+	KafkaXidRanges ranges = kafka_snapshot_between(&relay->base.snapshot, &tick->snapshot);
+
+	init_publisher(&publisher, relay, tick->tick, &tick->token);
+	kafka_tick_stream(relay->outbox.id, &ranges, published_row(relay, tick),
+					  &publisher.receiver);
+	if (publisher.producer == NULL)
+		begin_transaction(&publisher);	/* the position still has to move */
+	commit_transaction(&publisher, KAFKA_WHOLE_TICK);
+	kafka_relay_set_base(relay, tick);
+	relay->progress.acknowledged = tick->tick;
+	relay->recorded = false;
+	pg_atomic_write_u64(&relay->status->tick, (uint64) tick->tick);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+void
+kafka_relay_write_position(KafkaRelay *relay)
+{
+	Publisher	publisher;
+
+	init_publisher(&publisher, relay, relay->position.tick, &relay->position.token);
+	begin_transaction(&publisher);
+	commit_transaction(&publisher, relay->position.row);
+	MemoryContextDelete(publisher.row_context);
+}

@@ -1,0 +1,613 @@
+/*-------------------------------------------------------------------------
+ *
+ * relay.c
+ *	  Publishing an outbox: its committed rows become messages, each exactly once.
+ *
+ * Layer 3.  The route of a row: kafka_outbox_write (row.c) -> COMMIT wakes the relay -> make_tick
+ * -> kafka_relay_publish (publish.c) -> client/transaction.c.
+ *
+ * The protocol.  A tick is a snapshot that is stored in PostgreSQL (tick.c): its rows are those
+ * that it sees and the tick before did not.  So a tick has the same rows whenever and by whomever
+ * they are read, although transactions end in another order than they began.  The relay
+ *
+ *	 1.  stores the next tick, durably, and replicated if that is asked for;
+ *	 2.  sends its rows in the order of their ids in a Kafka transaction, and with them, as the
+ *		 last record, the position: number and token of the tick, in the outbox's own topic;
+ *	 3.  commits in Kafka.  Now tick and position are visible together, or neither is.
+ *
+ * Wherever a relay dies, the next one reads from Kafka which tick was the last, and goes on behind
+ * it: with the tick that was stored last, whose rows are still the same.  Nothing that PostgreSQL
+ * says of publishing decides anything: `acknowledged` in outbox_tick only says which rows may go,
+ * and serves to see that Kafka's position has not gone back.
+ *
+ * At most one relay publishes.  In this database the lease (lease.c) sees to that; against other
+ * databases with the same past (clones, restored copies, an old primary) the claim in Kafka does;
+ * and in Kafka the fencing of transactional ids.  start.c has the order of these.
+ *
+ * What order means: if a row was visible before another was written, it comes first, because then
+ * its id is lower and its tick not later.
+ *
+ * Errors.  A worker lets go of its producers and starts anew at start.c's step 2, with a pause that
+ * grows.  It never assumes what became of a transaction: it looks.  "Fenced" may only mean that
+ * a transaction took longer than its time-out; then the claim in Kafka is still its own.
+ *
+ * Signals, threads, memory: nothing here that is not in client/; a relay has two producers, and
+ * keeps no row in memory.  SIGINT is ignored by the worker: a cancelled wait for a standby would
+ * only be a WARNING, and the tick not replicated.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "commands/extension.h"
+#include "ground/compat.h"
+#include "ground/settings.h"
+#include "miscadmin.h"
+#include "outbox/relay_internal.h"
+#include "pgstat.h"
+#include "replication/syncrep.h"
+#include "replication/walsender.h"
+#include "replication/walsender_private.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/lwlock.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+/* Pause after an error, ms: doubles. */
+#define FIRST_PAUSE_MS 100
+#define LAST_PAUSE_MS 5000
+/* Ticks that are kept behind the base before they are forgotten. */
+#define FORGET_TICKS 200
+/* How often the parts of outbox_row are looked at, s. */
+#define RING_SECONDS 5
+/* A transaction that took this long when it failed, s, may have been too large. */
+#define LARGE_SECONDS 1
+#define MAX_DIVISOR 4096
+/* An error that repeats is logged again after so long, s. */
+#define REPEAT_LOG_SECONDS 60
+/* The advisory lock of whoever relays an outbox: its class. */
+#define RELAY_LOCK_CLASS 0x6b66
+
+/* Options of a server or user mapping, or an outbox's definition, may have changed. */
+static bool options_changed;
+
+static void
+on_syscache_change(Datum arg, int cacheid, uint32 hash)
+{
+	options_changed = true;
+}
+
+static void
+watch_options(void)
+{
+	static bool registered = false;
+
+	if (registered)
+		return;
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, on_syscache_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(USERMAPPINGOID, on_syscache_change, (Datum) 0);
+	registered = true;
+}
+
+/* ------------------------------------------------------------------------
+ * Transactions of PostgreSQL
+ * ------------------------------------------------------------------------
+ */
+static void
+set_local(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+							 false);
+}
+
+void
+kafka_relay_begin(KafkaRelay *relay)
+{
+	static const char *const settings[][2] = {
+		{"search_path", "pg_catalog"},
+		{"synchronous_commit", "on"},
+		{"enable_seqscan", "off"},
+		{"enable_bitmapscan", "off"},
+		{"enable_hashjoin", "off"},
+		{"enable_mergejoin", "off"},
+		{"max_parallel_workers_per_gather", "0"},
+		{"jit", "off"},
+		{"work_mem", "16MB"},
+		{"statement_timeout", "0"},
+		{"lock_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"}
+	};
+
+	relay->host->begin();
+	for (size_t i = 0; i < lengthof(settings); i++)
+		set_local(settings[i][0], settings[i][1]);
+}
+
+void
+kafka_relay_commit(KafkaRelay *relay)
+{
+	relay->host->commit();
+	MemoryContextSwitchTo(relay->context);
+}
+
+/* ------------------------------------------------------------------------
+ * What is seen from outside
+ * ------------------------------------------------------------------------
+ */
+static void
+show(const KafkaRelay *relay, const char *doing)
+{
+	if (relay->waits)
+		pgstat_report_activity(STATE_RUNNING, doing);
+}
+
+/* In a transaction of its own. */
+static void
+set_state(KafkaRelay *relay, const char *state, const char *reason, const char *error, bool gone)
+{
+	KafkaLeaseState now = {.state = state, .reason = reason, .error = error, .gone = gone};
+
+	kafka_relay_begin(relay);
+	kafka_lease_set_state(relay->outbox.id, relay->epoch, &now);
+	kafka_relay_commit(relay);
+}
+
+/* ------------------------------------------------------------------------
+ * One round: make a tick, publish it
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * A wait for a standby that was broken off, as by a changed setting, is no error to PostgreSQL: but
+ * what is published must not be lost by a failover.
+ */
+static void
+await_replicated(const KafkaRelay *relay, XLogRecPtr lsn)
+{
+	for (;;)
+	{
+		bool		replicated;
+
+		LWLockAcquire(SyncRepLock, LW_SHARED);
+		replicated = !SyncRepRequested() || SyncRepStandbyNames == NULL ||
+			SyncRepStandbyNames[0] == '\0' || WalSndCtl->lsn[SYNC_REP_WAIT_FLUSH] >= lsn;
+		LWLockRelease(SyncRepLock);
+		if (replicated)
+			return;
+		show(relay, "waiting for a synchronous standby");
+		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 100, PG_WAIT_EXTENSION);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+typedef enum Round
+{
+	ROUND_TICK,					/* there is a tick to publish */
+	ROUND_NOTHING,				/* no rows */
+	ROUND_REPLACED
+} Round;
+
+/* A tick that was stored and not published. */
+static bool
+find_stored_tick(KafkaRelay *relay, KafkaTick *tick)
+{
+	relay->behind = relay->behind && kafka_tick_next(relay->outbox.id, relay->base.tick, tick);
+	return relay->behind;
+}
+
+static Round
+store_tick(KafkaRelay *relay, KafkaTick *tick)
+{
+	KafkaXidRanges ranges;
+
+	tick->tick = relay->base.tick + 1;
+	tick->snapshot = kafka_snapshot_now();
+	ranges = kafka_snapshot_between(&relay->base.snapshot, &tick->snapshot);
+	if (!kafka_tick_has_rows(relay->outbox.id, &ranges))
+		return ROUND_NOTHING;
+	if (!kafka_lease_hold(relay->outbox.id, relay->epoch))
+		return ROUND_REPLACED;
+	kafka_tick_store(relay->outbox.id, tick, &relay->progress);
+	if (relay->base.tick - relay->forgotten >= FORGET_TICKS)
+	{
+		kafka_tick_forget_before(relay->outbox.id, relay->base.tick);
+		relay->forgotten = relay->base.tick;
+	}
+	return ROUND_TICK;
+}
+
+/* The tick is palloc'd in the current context. */
+static Round
+next_tick(KafkaRelay *relay, KafkaTick *tick)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Round		round = ROUND_TICK;
+
+	kafka_relay_begin(relay);
+	MemoryContextSwitchTo(caller);
+	memset(tick, 0, sizeof(*tick));
+	if (!find_stored_tick(relay, tick))
+		round = store_tick(relay, tick);
+	kafka_relay_commit(relay);
+	MemoryContextSwitchTo(caller);
+	if (round == ROUND_TICK)
+		await_replicated(relay, XactLastCommitEnd);
+	return round;
+}
+
+static void
+publish(KafkaRelay *relay, const KafkaTick *tick)
+{
+	char		doing[64];
+
+	snprintf(doing, sizeof(doing), "publishing tick " INT64_FORMAT, tick->tick);
+	show(relay, doing);
+	kafka_relay_begin(relay);
+	kafka_relay_publish(relay, tick);
+	kafka_relay_commit(relay);
+	relay->batch_divisor = Max(1, relay->batch_divisor / 2);
+}
+
+/* Sessions that wait for their rows look at this; it may be lost in a crash. */
+static void
+record(KafkaRelay *relay)
+{
+	if (relay->recorded || relay->base.tick == 0)
+		return;
+	kafka_relay_begin(relay);
+	set_local("synchronous_commit", "off");
+	kafka_tick_acknowledge(relay->outbox.id, relay->base.tick, &relay->progress);
+	kafka_relay_commit(relay);
+	relay->recorded = true;
+}
+
+/* ------------------------------------------------------------------------
+ * The loop
+ * ------------------------------------------------------------------------
+ */
+static void
+wait_for_rows(KafkaRelay *relay)
+{
+	show(relay, "waiting for rows");
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 kafka_setting_relay_naptime, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* The outbox is to be relayed still?  Looked at with each nap, and when somebody says so. */
+static bool
+is_wanted(KafkaRelay *relay)
+{
+	const KafkaOutbox *outbox;
+	bool		wanted;
+
+	if (!relay->waits)
+		return true;
+	kafka_relay_begin(relay);
+	outbox = kafka_outbox_by_id(relay->outbox.id);
+	wanted = outbox && outbox->enabled;
+	kafka_relay_commit(relay);
+	return wanted;
+}
+
+/* With a start behind it, until something ends it; options that changed need a new start. */
+static KafkaRelayEnd
+relay_rows(KafkaRelay *relay, int64 *ticks_left)
+{
+	TimestampTz ring = 0;
+	MemoryContext round_context = AllocSetContextCreate(relay->session, "kafka_fdw relay round",
+														ALLOCSET_DEFAULT_SIZES);
+
+	while (!options_changed)
+	{
+		KafkaTick	tick;
+		Round		round;
+
+		if (relay->host->should_stop())
+			return KAFKA_RELAY_STOPPED;
+		MemoryContextReset(round_context);
+		MemoryContextSwitchTo(round_context);
+		round = next_tick(relay, &tick);
+		if (round == ROUND_REPLACED)
+			return KAFKA_RELAY_REPLACED;
+		if (round == ROUND_TICK)
+		{
+			publish(relay, &tick);
+			if (*ticks_left > 0 && --(*ticks_left) == 0)
+			{
+				record(relay);
+				return KAFKA_RELAY_DONE;
+			}
+		}
+		else
+			record(relay);
+		if (TimestampDifferenceExceeds(ring, GetCurrentTimestamp(), RING_SECONDS * 1000))
+		{
+			record(relay);
+			kafka_relay_turn_ring(relay);
+			ring = GetCurrentTimestamp();
+		}
+		if (round == ROUND_TICK)
+			continue;
+		if (!relay->waits)
+			return KAFKA_RELAY_DONE;
+		wait_for_rows(relay);
+		if (!is_wanted(relay))
+			return KAFKA_RELAY_STOPPED;
+	}
+	return KAFKA_RELAY_DONE;
+}
+
+static KafkaRelayEnd
+run(KafkaRelay *relay, int64 *ticks_left, char **reason)
+{
+	for (;;)
+	{
+		KafkaRelayStart start;
+		KafkaRelayEnd end;
+
+		options_changed = false;
+		show(relay, "connecting to Kafka");
+		start = kafka_relay_start(relay);
+		if (start.end != KAFKA_RELAY_DONE)
+		{
+			*reason = start.reason;
+			return start.end;
+		}
+		relay->behind = true;
+		set_state(relay, "running", NULL, NULL, false);
+		if (relay->waits)
+			ereport(LOG,
+					(errmsg("event=relay_running outbox=\"%s\" tick=" INT64_FORMAT,
+							relay->outbox.name, relay->base.tick)));
+		end = relay_rows(relay, ticks_left);
+		if (end != KAFKA_RELAY_DONE || !options_changed)
+			return end;
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Errors of a worker
+ * ------------------------------------------------------------------------
+ */
+static bool
+extension_is_gone(KafkaRelay *relay)
+{
+	bool		gone;
+
+	relay->host->begin();
+	gone = !OidIsValid(get_extension_oid("kafka_fdw", true)) ||
+		!OidIsValid(get_relname_relid("outbox_definition", get_namespace_oid("kafka", true)));
+	relay->host->commit();
+	MemoryContextSwitchTo(relay->context);
+	return gone;
+}
+
+/* An error as text that tells one from another; palloc'd. */
+static char *
+error_text(const ErrorData *error)
+{
+	return error->detail ? psprintf("%s (%s)", error->message, error->detail) :
+		pstrdup(error->message);
+}
+
+typedef struct Trouble
+{
+	char	   *text;			/* of the last error, or NULL */
+	TimestampTz logged;
+	int			pause_ms;
+} Trouble;
+
+static void
+log_trouble(const KafkaRelay *relay, Trouble *trouble, const ErrorData *error, const char *text)
+{
+	if (trouble->text && strcmp(trouble->text, text) == 0 &&
+		!TimestampDifferenceExceeds(trouble->logged, GetCurrentTimestamp(),
+									REPEAT_LOG_SECONDS * 1000))
+		return;
+	trouble->logged = GetCurrentTimestamp();
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("event=relay_waiting outbox=\"%s\" tick=" INT64_FORMAT " sqlstate=%s error=\"%s\"",
+					relay->outbox.name, relay->base.tick, unpack_sql_state(error->sqlerrcode),
+					text)));
+}
+
+/* Rolls back, tells, and waits.  False: the extension is gone. */
+static bool
+overcome(KafkaRelay *relay, Trouble *trouble)
+{
+	ErrorData  *error;
+	char	   *text;
+
+	MemoryContextSwitchTo(relay->context);
+	error = CopyErrorData();
+	FlushErrorState();
+	relay->host->abort();
+	MemoryContextSwitchTo(relay->context);
+	if (extension_is_gone(relay))
+		return false;
+	text = error_text(error);
+	log_trouble(relay, trouble, error, text);
+	if (trouble->text == NULL || strcmp(trouble->text, text) != 0)
+		set_state(relay, "waiting", text, text, false);
+	if (trouble->text)
+		pfree(trouble->text);
+	trouble->text = text;
+	if (relay->begun && TimestampDifferenceExceeds(relay->begun, GetCurrentTimestamp(),
+												   LARGE_SECONDS * 1000))
+		relay->batch_divisor = Min(relay->batch_divisor * 4, MAX_DIVISOR);
+	relay->begun = 0;
+	FreeErrorData(error);
+	show(relay, "waiting after an error");
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, trouble->pause_ms,
+					 PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	trouble->pause_ms = Min(trouble->pause_ms * 2, LAST_PAUSE_MS);
+	return true;
+}
+
+static void
+forget_trouble(const KafkaRelay *relay, Trouble *trouble, int64 tick)
+{
+	if (relay->base.tick == tick)
+		return;					/* no progress since */
+	if (trouble->text)
+		pfree(trouble->text);
+	trouble->text = NULL;
+	trouble->pause_ms = FIRST_PAUSE_MS;
+}
+
+static KafkaRelayEnd
+run_through_errors(KafkaRelay *relay, int64 *ticks_left, char **reason)
+{
+	Trouble		trouble = {.pause_ms = FIRST_PAUSE_MS};
+
+	for (;;)
+	{
+		volatile int64 tick = relay->base.tick;
+		volatile bool failed = false;
+		volatile KafkaRelayEnd end = KAFKA_RELAY_DONE;
+
+		PG_TRY();
+		{
+			end = run(relay, ticks_left, reason);
+		}
+		PG_CATCH();
+		{
+			failed = true;
+			forget_trouble(relay, &trouble, tick);
+			if (!overcome(relay, &trouble))
+				return KAFKA_RELAY_GONE;
+		}
+		PG_END_TRY();
+		if (!failed)
+			return end;
+		if (relay->host->should_stop())
+			return KAFKA_RELAY_STOPPED;
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Beginning and end
+ * ------------------------------------------------------------------------
+ */
+static LOCKTAG
+relay_lock(int32 outbox)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, RELAY_LOCK_CLASS, (uint32) outbox, 3);
+	return tag;
+}
+
+/* Has somebody asked for this outbox to be taken from a process that does not answer? */
+static bool
+may_take_over(KafkaRelay *relay)
+{
+	bool		may;
+
+	kafka_relay_begin(relay);
+	may = kafka_lease_has_resolution(relay->outbox.id);
+	kafka_relay_commit(relay);
+	return may;
+}
+
+static void
+finish(KafkaRelay *relay, KafkaRelayEnd end, const char *reason)
+{
+	if (end == KAFKA_RELAY_UNRESOLVED)
+	{
+		set_state(relay, "unresolved", reason, NULL, true);
+		ereport(relay->waits ? LOG : WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("event=relay_unresolved outbox=\"%s\" reason=\"%s\"", relay->outbox.name,
+						reason),
+				 errhint("See kafka.outbox_resolve.")));
+	}
+	else if (end == KAFKA_RELAY_DONE || end == KAFKA_RELAY_STOPPED)
+		set_state(relay, "stopped", NULL, NULL, true);
+}
+
+static KafkaRelayEnd
+run_and_finish(KafkaRelay *relay, int64 max_ticks)
+{
+	int64		ticks_left = max_ticks;
+	char	   *reason = NULL;
+	KafkaRelayEnd end = relay->waits ? run_through_errors(relay, &ticks_left, &reason) :
+		run(relay, &ticks_left, &reason);
+
+	if (end != KAFKA_RELAY_GONE && end != KAFKA_RELAY_REPLACED)
+		finish(relay, end, reason);
+	return end;
+}
+
+static void
+tell_outbox(void *arg)
+{
+	errcontext("relaying outbox \"%s\"", ((const KafkaRelay *) arg)->outbox.name);
+}
+
+static KafkaRelay *
+make_relay(int32 outbox, const KafkaRelayHost *host, bool waits)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "kafka_fdw relay",
+												  ALLOCSET_DEFAULT_SIZES);
+	KafkaRelay *relay = MemoryContextAllocZero(context, sizeof(KafkaRelay));
+
+	relay->host = host;
+	relay->waits = waits;
+	relay->context = context;
+	relay->outbox.id = outbox;
+	relay->outbox.name = "";
+	relay->batch_divisor = 1;
+	relay->session = AllocSetContextCreate(context, "kafka_fdw relay session",
+										   ALLOCSET_DEFAULT_SIZES);
+	return relay;
+}
+
+KafkaRelayEnd
+kafka_relay_run(int32 outbox, const KafkaRelayHost *host, bool wait, int64 max_ticks)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	KafkaRelay *relay = make_relay(outbox, host, wait);
+	LOCKTAG		tag = relay_lock(outbox);
+	ErrorContextCallback callback = {.callback = tell_outbox, .arg = relay};
+	bool		locked;
+	volatile KafkaRelayEnd end = KAFKA_RELAY_REPLACED;
+
+	watch_options();
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	locked = LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+	PG_TRY();
+	{
+		if (locked || may_take_over(relay))
+		{
+			(void) kafka_workers_enter_relay(outbox, &relay->status);
+			end = run_and_finish(relay, max_ticks);
+		}
+	}
+	PG_FINALLY();
+	{
+		kafka_workers_leave_relay();
+		if (locked)
+			LockRelease(&tag, ExclusiveLock, true);
+		MemoryContextSwitchTo(caller);
+		/* closes its producers */
+		MemoryContextDelete(relay->context);
+	}
+	PG_END_TRY();
+	error_context_stack = callback.previous;
+	return end;
+}

@@ -1,0 +1,87 @@
+/*-------------------------------------------------------------------------
+ *
+ * relay_internal.h
+ *	  What the files of a relay share.
+ *
+ * Layer 3, private to src/outbox.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_OUTBOX_RELAY_INTERNAL_H
+#define KAFKA_OUTBOX_RELAY_INTERNAL_H
+
+#include "postgres.h"
+
+#include "client/producer.h"
+#include "outbox/lease.h"
+#include "outbox/outbox.h"
+#include "outbox/position.h"
+#include "outbox/relay.h"
+#include "outbox/tick.h"
+#include "worker/shared.h"
+
+/* Transactional ids that are used in turn: the next one starts while the last one's markers are written. */
+#define KAFKA_RELAY_PRODUCERS 2
+
+typedef struct KafkaRelay
+{
+	const KafkaRelayHost *host;
+	bool		waits;			/* a worker: it stays when nothing is left */
+	KafkaOutbox outbox;
+	KafkaRelayStatus *status;
+	MemoryContext context;		/* of this struct */
+
+	/* from a start to the next one */
+	MemoryContext session;
+	KafkaOptions *opts;
+	char	   *topic;			/* of positions */
+	KafkaIncarnation self;
+	int64		epoch;
+	pg_uuid_t	claim;
+	KafkaProducer *producers[KAFKA_RELAY_PRODUCERS];
+	KafkaTarget *positions[KAFKA_RELAY_PRODUCERS];
+	int			turn;			/* whose the next transaction is */
+	bool		recorded;		/* the last tick says that it is published */
+	List	   *topics;			/* of RelayTopic (publish.c), last used first */
+
+	/* where it stands */
+	KafkaOutboxPosition position;	/* as Kafka has it: tick, token, row */
+	MemoryContext base_context;
+	KafkaTick	base;			/* the last tick that is published whole */
+	KafkaTickProgress progress;
+	int			batch_divisor;	/* smaller batches while transactions take too long */
+	TimestampTz begun;			/* the last Kafka transaction */
+	bool		behind;			/* outbox_tick may have ticks behind the base */
+	int64		forgotten;		/* ticks before this one are gone */
+} KafkaRelay;
+
+/* What a start came to. */
+typedef struct KafkaRelayStart
+{
+	KafkaRelayEnd end;			/* KAFKA_RELAY_DONE: it may relay */
+	char	   *reason;			/* of UNRESOLVED; in the relay's session context */
+} KafkaRelayStart;
+
+/* start.c: from nothing to a claim in Kafka and a base.  Raises what may be better later. */
+extern KafkaRelayStart kafka_relay_start(KafkaRelay *relay);
+
+/* start.c: everything of this tick is published; it is copied. */
+extern void kafka_relay_set_base(KafkaRelay *relay, const KafkaTick *base);
+
+/*
+ * publish.c: publishes a tick, which stands in outbox_tick and is durable; it is the base then.
+ * Between begin and commit: what is needed of Kafka looks into PostgreSQL's catalogues.
+ */
+extern void kafka_relay_publish(KafkaRelay *relay, const KafkaTick *tick);
+
+/* publish.c: one Kafka transaction with nothing but the position, as it is; the same. */
+extern void kafka_relay_write_position(KafkaRelay *relay);
+
+/* ring.c: published rows that are old enough go, and new rows come into another part. */
+extern void kafka_relay_turn_ring(KafkaRelay *relay);
+
+/* The host's begin, with the settings that the outbox's queries are planned and run with. */
+extern void kafka_relay_begin(KafkaRelay *relay);
+extern void kafka_relay_commit(KafkaRelay *relay);
+
+#endif							/* KAFKA_OUTBOX_RELAY_INTERNAL_H */

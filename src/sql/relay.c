@@ -1,0 +1,139 @@
+/*-------------------------------------------------------------------------
+ *
+ * relay.c
+ *	  kafka.relay, a relay in the foreground, and kafka.outbox_resolve.
+ *
+ * Layer 3.  The procedure commits after each step, as a worker does; so it cannot run in a
+ * transaction block.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "outbox/lease.h"
+#include "outbox/outbox.h"
+#include "outbox/relay.h"
+#include "sql/common.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "worker/shared.h"
+
+/* ------------------------------------------------------------------------
+ * The procedure as a relay's host.  SPI stays connected; what it runs takes its own snapshots.
+ * ------------------------------------------------------------------------
+ */
+static void
+host_begin(void)
+{
+}
+
+static void
+host_commit(void)
+{
+	SPI_commit();
+}
+
+static bool
+host_should_stop(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	return false;
+}
+
+static const KafkaRelayHost procedure_host = {host_begin, host_commit, NULL, host_should_stop};
+
+static void
+tell_end(const KafkaOutbox *outbox, KafkaRelayEnd end)
+{
+	if (end == KAFKA_RELAY_REPLACED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("outbox \"%s\" is relayed by another process", outbox->name),
+				 errhint("See kafka.outbox_status; kafka.stop_relay stops a worker.")));
+	if (end == KAFKA_RELAY_UNRESOLVED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("outbox \"%s\" is unresolved", outbox->name),
+				 errhint("kafka.outbox_status has the reason, kafka.outbox_resolve ends it.")));
+}
+
+/* The outboxes that the argument means; palloc'd in the current context. */
+static List *
+wanted_outboxes(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		return kafka_outbox_list();
+	return list_make1(kafka_outbox_find(text_to_cstring(PG_GETARG_TEXT_PP(0)), false));
+}
+
+static int64
+wanted_ticks(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(1))
+		return 0;
+	if (PG_GETARG_INT32(1) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"max_ticks\" must be positive"),
+				 errhint("NULL relays until nothing is left.")));
+	return PG_GETARG_INT32(1);
+}
+
+PG_FUNCTION_INFO_V1(kafka_relay_procedure);
+
+/* CALL kafka.relay(outbox, max_ticks) */
+Datum
+kafka_relay_procedure(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = fcinfo->flinfo->fn_mcxt;
+	int64		ticks = wanted_ticks(fcinfo);
+	List	   *outboxes;
+	ListCell   *lc;
+
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		castNode(CallContext, fcinfo->context)->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("kafka.relay cannot run inside a transaction block"),
+				 errhint("CALL it as a statement of its own.")));
+	PreventCommandIfReadOnly("kafka.relay");
+	/* the session's settings stay as they are: the relay's are local to its transactions */
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	MemoryContextSwitchTo(context);
+	outboxes = wanted_outboxes(fcinfo);
+	foreach(lc, outboxes)
+	{
+		const KafkaOutbox *outbox = (const KafkaOutbox *) lfirst(lc);
+
+		tell_end(outbox, kafka_relay_run(outbox->id, &procedure_host, false, ticks));
+		MemoryContextSwitchTo(context);
+	}
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(kafka_outbox_resolve);
+
+/* kafka.outbox_resolve(outbox, action) */
+Datum
+kafka_outbox_resolve(PG_FUNCTION_ARGS)
+{
+	char	   *name = kafka_sql_text(fcinfo, 0, "outbox");
+	char	   *action = kafka_sql_text(fcinfo, 1, "action");
+	const KafkaOutbox *outbox;
+
+	(void) kafka_resolution_of(action);
+	PreventCommandIfReadOnly("kafka.outbox_resolve()");
+	outbox = kafka_outbox_find(name, false);
+	SPI_connect();
+	kafka_lease_resolve(outbox->id, action);
+	SPI_finish();
+	/* the launcher is told at COMMIT */
+	kafka_outbox_changed();
+	PG_RETURN_VOID();
+}
