@@ -257,7 +257,7 @@ sub zombie
 	my $session = eval { KafkaFdwTest::session($stand->node) };
 	if ($session)
 	{
-		$session->send("CALL kafka.relay('kafka')");
+		$session->send("SELECT kafka.outbox_resolve('kafka', 'take_over');\nCALL kafka.relay('kafka')");
 		$round->pump(between(0.5, 2.5));
 	}
 	kill 'CONT', $pid;
@@ -406,6 +406,7 @@ sub restore_beside
 	my $copy = $stand->copy(backup => $backup);
 	$stand->retire($copy);
 	$copy->start;
+	$stand->relay_in_foreground($copy);
 	$stand->sql("SELECT put(1), put(2)", node => $copy);
 	unresolved($round, $copy);
 	$stand->sql("SELECT put(3), put(4)", node => $copy);

@@ -52,7 +52,8 @@ sub stand
 {
 	my ($self) = @_;
 	return $self->{stand} //=
-		Stand->new(nodes => $self->{nodes}, delivery => $self->{delivery}, proxied => $self->{proxied});
+		Stand->new(nodes => $self->{nodes}, delivery => $self->{delivery}, proxied => $self->{proxied},
+			foreground => $self->{foreground});
 }
 
 # Each kind comes once before one comes again.
@@ -280,7 +281,8 @@ sub _verify
 		my $published = $self->{rounds}{delivery} ne 'outbox' || $stand->published(5);
 		my $why = $stand->error;
 		$self->{found} = Oracle::compare($truth, $self->{messages} = $self->messages);
-		last if !@{ Oracle::sum_up($self->{found}, $self->{may})->{lost} } && $published;
+		my $lost = @{ Oracle::sum_up($self->{found}, $self->{may})->{lost} };
+		last if !$lost && ($published || $why =~ /does not exist/);
 		if ($published)
 		{
 			last if $self->_settled;

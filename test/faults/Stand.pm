@@ -10,6 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::RecursiveCopy;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep time);
+use POSIX ();
 use KafkaFdwTest;
 use KafkaFdwFaults;
 use Writers;
@@ -19,7 +20,6 @@ my $OUTBOX = 'kafka';
 my $TOPIC_PARTITIONS = 3;
 
 my $CONFIGURATION = <<'CONF';
-shared_preload_libraries = 'LIBRARY'
 restart_after_crash = on
 log_statement = none
 log_replication_commands = off
@@ -36,7 +36,7 @@ CONF
 
 my $nodes_made = 0;
 
-# new(nodes => 1, delivery => 'outbox', proxied => 1)
+# new(nodes => 1, delivery => 'outbox', proxied => 1, foreground => 0)
 sub new
 {
 	my ($class, %args) = @_;
@@ -44,12 +44,14 @@ sub new
 	$self->{broker} = KafkaFdwTest::broker(nodes => $args{nodes}, proxied => $args{proxied},
 		set => { 'transaction.abort.timed.out.transaction.cleanup.interval.ms' => 1000 });
 	$self->{proxy} = $args{proxied} ? KafkaFdwFaults::proxy($self->{broker}) : undef;
-	my $node = $self->{node} = KafkaFdwFaults::node($self->{broker}, name => _name(), conf => $CONFIGURATION =~ s/LIBRARY/_library()/er);
+	my $preload = $args{foreground} ? '' : sprintf "shared_preload_libraries = '%s'\n", _library();
+	my $node = $self->{node} = KafkaFdwFaults::node($self->{broker}, name => _name(), conf => $CONFIGURATION . $preload);
 	$node->append_conf('pg_hba.conf', "local replication all trust\n");
 	$node->reload;
 	$node->safe_psql('postgres', 'ALTER SERVER kafka OPTIONS (ADD transaction_timeout_ms \'2000\',
 		ADD reconnect_backoff_ms \'20\', ADD reconnect_backoff_max_ms \'200\')');
 	$node->safe_psql('postgres', Writers::schema($args{delivery}));
+	$self->relay_in_foreground($node);
 	return $self;
 }
 
@@ -145,8 +147,48 @@ sub await_state
 	return $lease;
 }
 
+# Without workers: calls the procedure again and again, as long as there is a server.
+sub relay_in_foreground
+{
+	my ($self, $node) = @_;
+	return unless $self->{foreground};
+	my $pid = fork // die "fork: $!\n";
+	if ($pid == 0)
+	{
+		$ENV{PGAPPNAME} = 'foreground';
+		exec 'sh', '-c', 'while sleep 0.1; do "$1" -Xq -d "$2" -c "CALL kafka.relay()"; done', 'sh',
+			$node->installed_command('psql'), $node->connstr('postgres') or POSIX::_exit(127);
+	}
+	push @{ $self->{loops} }, $pid;
+	return;
+}
+
+sub end_loops
+{
+	my ($self) = @_;
+	for my $pid (splice @{ $self->{loops} // [] })
+	{
+		kill 'KILL', $pid;
+		waitpid $pid, 0;
+	}
+	return;
+}
+
+sub DESTROY
+{
+	my ($self) = @_;
+	local $? = 0;
+	$self->end_loops;
+	return;
+}
+
 # Process ids of the relay, of the launcher.
-sub relay_pid { my ($self) = @_; return $self->_worker('relay'); }
+sub relay_pid
+{
+	my ($self) = @_;
+	return $self->_worker('relay') unless $self->{foreground};
+	return $self->sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'foreground' AND state <> 'idle'");
+}
 sub launcher_pid { my ($self) = @_; return $self->_worker('launcher'); }
 
 sub _worker
@@ -208,7 +250,7 @@ sub copy
 	my $name = _name();
 	my $backup = $args{backup} // $self->backup;
 	my $node = PostgreSQL::Test::Cluster->new($name);
-	$node->init_from_backup($self->{node}, $backup, has_streaming => $args{standby});
+	$node->init_from_backup($self->{node}, $backup, has_streaming => $args{standby}, standby => $args{standby});
 	return $node;
 }
 
@@ -238,6 +280,7 @@ sub succeed
 	my ($self, $node) = @_;
 	push @{ $self->{retired} }, $self->{node};
 	$self->{node} = $node;
+	$self->relay_in_foreground($node);
 	return;
 }
 
@@ -272,8 +315,8 @@ sub end
 {
 	my ($self) = @_;
 	$self->retire($self->{node});
-	my $node = $self->{node};
 	$self->clear_retired;
+	$self->end_loops;
 	$self->{broker}->_end;
 	return;
 }

@@ -17,7 +17,7 @@ use Rounds;
 $screen->autoflush(1);
 
 my %option = (rounds => 20, first => 1, nodes => 1, seed => int(1000 * Time::HiRes::time()) % 1_000_000_000);
-GetOptions(\%option, qw(rounds=i seed=i first=i kinds=s nodes=i sabotage=s delivery=s keep list))
+GetOptions(\%option, qw(rounds=i seed=i first=i kinds=s nodes=i sabotage=s delivery=s foreground keep list))
 	or die "see test/faults/relay --help\n";
 die "what is @ARGV? See test/faults/relay --help\n" if @ARGV;
 
