@@ -383,6 +383,8 @@ sub _resolve_lossy
 	$round->write(1);
 	unresolved($round);
 	$round->await_writers;
+	# what was prepared before, and committed since where it is lost, would be published a second time
+	$stand->settle_prepared(all => 1) // croak 'prepared transactions do not end: ' . $stand->error;
 	my $early = $stand->ledger($round->number);
 	my @new = grep { !$before->{$_} } keys %$early;
 	my @published = grep { my $id = $_->[3]{id}; !$before->{$id} } @{ $round->messages };

@@ -28,6 +28,10 @@ if ($option{list})
 }
 
 my $rounds = Rounds->new(%option, report => sub { print {$screen} @_, "\n" });
-$rounds->run;
+eval { $rounds->run; 1 } or do
+{
+	print {$screen} "the rounds broke off: $@";
+	exit 2;
+};
 $rounds->end;
 exit($rounds->failed ? 1 : 0);
