@@ -1108,6 +1108,167 @@ COMMENT ON TRIGGER note_restored ON outbox_row_2 IS 'marks rows that a restore i
 COMMENT ON TRIGGER note_restored ON outbox_row_3 IS 'marks rows that a restore inserts';
 COMMENT ON TRIGGER note_restored ON outbox_tick IS 'marks ticks that a restore inserts';
 
+CREATE FUNCTION copy_to_outbox() RETURNS trigger
+AS 'MODULE_PATHNAME', 'kafka_copy_to_outbox' LANGUAGE C;
+COMMENT ON FUNCTION copy_to_outbox() IS
+'copies new rows of a table into its outbox, as kafka.create_outbox has said';
+
+CREATE FUNCTION create_outbox(
+  source regclass, server name DEFAULT NULL, topic_column name DEFAULT NULL,
+  key_column name DEFAULT NULL, value_column name DEFAULT NULL, headers_column name DEFAULT NULL,
+  topic text DEFAULT NULL, id_column name DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'kafka_create_outbox' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION create_outbox(regclass, name, name, name, name, name, text, name) IS
+'makes a table an outbox: its new rows are published; without columns those of Debezium''s outbox table';
+
+CREATE FUNCTION drop_outbox(outbox text, force boolean DEFAULT false) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_drop_outbox' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION drop_outbox(text, boolean) IS
+'removes an outbox; force: with messages that are not published';
+
+CREATE FUNCTION outbox_headers(packed bytea) RETURNS header[]
+AS 'MODULE_PATHNAME', 'kafka_outbox_headers' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION outbox_headers(bytea) IS 'headers as kafka.outbox_row holds them';
+
+CREATE FUNCTION get_relays(
+  OUT outbox integer, OUT pid integer, OUT messages bigint, OUT bytes bigint,
+  OUT transactions bigint, OUT tick bigint, OUT published timestamptz, OUT started timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kafka_get_relays' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 5;
+COMMENT ON FUNCTION get_relays() IS
+'relays of this database that run in background workers, and what they have done since they were started';
+
+-- The last tick that is known to be published: its snapshot sees what is in Kafka.
+CREATE FUNCTION outbox_acknowledged(outbox integer, OUT tick bigint, OUT snapshot pg_snapshot)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER ROWS 1
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT a.tick, a.snapshot
+  FROM kafka.outbox_tick a
+  WHERE a.outbox = $1 AND NOT a.restored AND a.tick <= greatest(
+    (SELECT l.acknowledged FROM kafka.outbox_tick l WHERE l.outbox = $1
+     ORDER BY l.tick DESC LIMIT 1),
+    (SELECT r.tick FROM kafka.get_relays() r WHERE r.outbox = $1))
+  ORDER BY a.tick DESC LIMIT 1
+$$;
+COMMENT ON FUNCTION outbox_acknowledged(integer) IS
+'the last tick of an outbox that is known to be published';
+REVOKE EXECUTE ON FUNCTION outbox_acknowledged(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION outbox_acknowledged(integer) TO pg_monitor;
+
+-- By the index only: the tables have no statistics, and there may be many published rows.
+CREATE FUNCTION outbox_backlog(
+  outbox integer, OUT messages bigint, OUT bytes bigint, OUT oldest timestamptz)
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
+  WITH a AS MATERIALIZED (SELECT o.snapshot FROM kafka.outbox_acknowledged($1) o),
+  waiting AS (
+    SELECT r.key, r.value, r.created FROM kafka.outbox_row r
+    WHERE r.outbox = $1
+      AND r.xid >= coalesce((SELECT pg_snapshot_xmax(a.snapshot) FROM a), '1'::xid8)
+    UNION ALL
+    SELECT r.key, r.value, r.created FROM kafka.outbox_row r
+    WHERE r.outbox = $1
+      AND r.xid = ANY (ARRAY(SELECT pg_snapshot_xip(a.snapshot) FROM a))
+    UNION ALL
+    SELECT r.key, r.value, r.created FROM kafka.outbox_row r
+    WHERE r.outbox = $1 AND r.xid = '0'::xid8)
+  SELECT count(*),
+    coalesce(sum(coalesce(octet_length(w.key), 0) + coalesce(octet_length(w.value), 0)), 0)::bigint,
+    min(w.created)
+  FROM waiting w
+$$;
+COMMENT ON FUNCTION outbox_backlog(integer) IS
+'committed messages of an outbox that are not known to be published';
+REVOKE EXECUTE ON FUNCTION outbox_backlog(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION outbox_backlog(integer) TO pg_monitor;
+
+CREATE VIEW outbox AS
+SELECT r.id, d.name AS outbox, d.server, r.topic, r.partition, r.key, r.value,
+  outbox_headers(r.headers) AS headers, r.ts, r.created, r.xid,
+  r.xid <> '0'::xid8 AND coalesce(pg_visible_in_snapshot(r.xid, a.snapshot), false) AS published
+FROM outbox_definition d
+LEFT JOIN LATERAL outbox_acknowledged(d.id) a ON true
+JOIN outbox_row r ON r.outbox = d.id;
+COMMENT ON VIEW outbox IS
+'messages that were sent with delivery outbox: those that wait, and those that are kept for kafka_fdw.outbox_retention';
+COMMENT ON COLUMN outbox.id IS 'number: order of messages whose transactions saw each other';
+COMMENT ON COLUMN outbox.outbox IS 'outbox';
+COMMENT ON COLUMN outbox.server IS 'foreign server';
+COMMENT ON COLUMN outbox.topic IS 'topic';
+COMMENT ON COLUMN outbox.partition IS 'partition; NULL: the partitioner chooses';
+COMMENT ON COLUMN outbox.key IS 'key, or NULL';
+COMMENT ON COLUMN outbox.value IS 'value; NULL is a tombstone';
+COMMENT ON COLUMN outbox.headers IS 'headers; NULL: none';
+COMMENT ON COLUMN outbox.ts IS 'timestamp of the message; NULL: when it is published';
+COMMENT ON COLUMN outbox.created IS 'when it was sent';
+COMMENT ON COLUMN outbox.xid IS 'transaction that sent it; 0: restored from a dump';
+COMMENT ON COLUMN outbox.published IS 'it is known to be in Kafka';
+
+CREATE VIEW outbox_status AS
+SELECT d.name AS outbox, d.server, d.username, d.enabled,
+  CASE WHEN l.state IN ('starting', 'running', 'waiting') AND p.pid IS NULL THEN 'stopped'
+    ELSE coalesce(l.state, 'new') END AS state,
+  coalesce(l.since, d.created) AS since, l.reason, l.last_error, l.last_error_at, p.pid,
+  b.messages AS backlog_rows, b.bytes AS backlog_bytes, b.oldest,
+  clock_timestamp() - b.oldest AS oldest_age,
+  a.tick AS last_tick, coalesce(r.published, m.made) AS last_published,
+  coalesce(t.messages, 0) AS messages, coalesce(r.bytes, 0) AS bytes,
+  coalesce(t.transactions, 0) AS transactions, coalesce(s.rate, 0) AS rate,
+  l.incarnation AS relayed_by
+FROM outbox_definition d
+LEFT JOIN outbox_lease l ON l.outbox = d.id
+LEFT JOIN get_relays() r ON r.outbox = d.id
+LEFT JOIN LATERAL (
+  SELECT g.pid FROM pg_stat_get_activity(coalesce(r.pid, l.pid, 0)) g) p ON true
+LEFT JOIN LATERAL outbox_acknowledged(d.id) a ON true
+LEFT JOIN outbox_tick m ON m.outbox = d.id AND m.tick = a.tick
+LEFT JOIN LATERAL (
+  SELECT k.messages, k.transactions FROM outbox_tick k WHERE k.outbox = d.id
+  ORDER BY k.tick DESC LIMIT 1) t ON true
+LEFT JOIN LATERAL (
+  SELECT (max(k.messages) - min(k.messages))::double precision
+    / greatest(extract(epoch FROM clock_timestamp() - min(k.made)), 1)::double precision AS rate
+  FROM (
+    SELECT q.messages, q.made FROM outbox_tick q WHERE q.outbox = d.id
+    ORDER BY q.tick DESC LIMIT 1000) k
+  WHERE k.made > clock_timestamp() - interval '1 minute') s ON true
+LEFT JOIN LATERAL outbox_backlog(d.id) b ON true;
+COMMENT ON VIEW outbox_status IS 'outboxes, their relays, and what waits in them';
+COMMENT ON COLUMN outbox_status.outbox IS 'name';
+COMMENT ON COLUMN outbox_status.server IS 'foreign server that its messages go through';
+COMMENT ON COLUMN outbox_status.username IS
+'user whose user mapping the relay connects with; empty: the one for PUBLIC, or none';
+COMMENT ON COLUMN outbox_status.enabled IS 'a worker relays it (kafka.start_relay, kafka.stop_relay)';
+COMMENT ON COLUMN outbox_status.state IS
+'new (there was no relay yet), starting, running, waiting (for Kafka, or a broken row), stopped, unresolved (see kafka.outbox_resolve)';
+COMMENT ON COLUMN outbox_status.since IS 'since when';
+COMMENT ON COLUMN outbox_status.reason IS 'why it is unresolved or waiting';
+COMMENT ON COLUMN outbox_status.last_error IS 'the last error of a relay';
+COMMENT ON COLUMN outbox_status.last_error_at IS 'when that was';
+COMMENT ON COLUMN outbox_status.pid IS 'process of the relay; NULL: there is none now';
+COMMENT ON COLUMN outbox_status.backlog_rows IS
+'committed messages that are not known to be published';
+COMMENT ON COLUMN outbox_status.backlog_bytes IS 'bytes of their keys and values';
+COMMENT ON COLUMN outbox_status.oldest IS 'when the oldest of them was sent; NULL: there is none';
+COMMENT ON COLUMN outbox_status.oldest_age IS 'how long that is ago';
+COMMENT ON COLUMN outbox_status.last_tick IS 'the last tick that is known to be published';
+COMMENT ON COLUMN outbox_status.last_published IS 'when that was';
+COMMENT ON COLUMN outbox_status.messages IS 'messages published up to the last tick';
+COMMENT ON COLUMN outbox_status.bytes IS
+'bytes of keys and values that the relay''s process has published since it was started';
+COMMENT ON COLUMN outbox_status.transactions IS 'Kafka transactions of those messages';
+COMMENT ON COLUMN outbox_status.rate IS 'messages per second, over the last minute or the last 1000 ticks';
+COMMENT ON COLUMN outbox_status.relayed_by IS
+'system identifier, timeline, database and instance that relays it, or did so last';
+GRANT SELECT ON outbox_status TO pg_monitor;
+
+CREATE FUNCTION wait_for_relay(timeout interval DEFAULT NULL, xid xid8 DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_wait_for_relay' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION wait_for_relay(interval, xid8) IS
+'waits until the messages that a transaction sent with delivery outbox are in Kafka; by default this session''s last one';
+
 -- ---------------------------------------------------------------------------
 -- The outbox: its relay
 -- ---------------------------------------------------------------------------
@@ -1127,6 +1288,46 @@ REVOKE EXECUTE ON FUNCTION outbox_resolve(text, text) FROM PUBLIC;
 -- ---------------------------------------------------------------------------
 -- Workers
 -- ---------------------------------------------------------------------------
+
+CREATE FUNCTION start_relay(outbox text DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_start_relay' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION start_relay(text) IS
+'lets a background worker relay an outbox, or all of the database, from COMMIT on; also one that has stopped unresolved, which then looks again';
+REVOKE EXECUTE ON FUNCTION start_relay(text) FROM PUBLIC;
+
+CREATE FUNCTION stop_relay(outbox text DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_stop_relay' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION stop_relay(text) IS
+'lets no background worker relay an outbox, or any of the database, from COMMIT on; rows are still written, and wait';
+REVOKE EXECUTE ON FUNCTION stop_relay(text) FROM PUBLIC;
+
+CREATE FUNCTION get_workers(
+  OUT pid integer, OUT type text, OUT database name, OUT outbox_id integer, OUT outbox text,
+  OUT state text, OUT started timestamptz, OUT restarts integer, OUT last_exit text,
+  OUT next_start timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'kafka_get_workers' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION get_workers() IS 'for the view kafka.workers';
+REVOKE EXECUTE ON FUNCTION get_workers() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION get_workers() TO pg_monitor;
+
+CREATE VIEW workers AS SELECT * FROM get_workers();
+COMMENT ON VIEW workers IS
+'the extension''s background workers in the whole server, also those that are to be started again';
+COMMENT ON COLUMN workers.pid IS 'process, or NULL';
+COMMENT ON COLUMN workers.type IS
+'launcher; scout (looks for outboxes in a database, and ends); relay';
+COMMENT ON COLUMN workers.database IS 'database';
+COMMENT ON COLUMN workers.outbox_id IS 'outbox, kafka.outbox_definition.id in that database';
+COMMENT ON COLUMN workers.outbox IS 'its name, the first 63 bytes';
+COMMENT ON COLUMN workers.state IS
+'starting, running, pending (is started at next_start, or when another one ends), stopped, unresolved';
+COMMENT ON COLUMN workers.started IS 'when the process started, or the last one did';
+COMMENT ON COLUMN workers.restarts IS 'processes after the first, since the server was started';
+COMMENT ON COLUMN workers.last_exit IS
+'how the last process ended: died (an error, or it was terminated), stopped, unresolved, replaced (another process relays the outbox), left (a command wanted the database for itself); NULL: none has';
+COMMENT ON COLUMN workers.next_start IS 'pending: when it is started';
+GRANT SELECT ON workers TO pg_monitor;
 
 -- ---------------------------------------------------------------------------
 -- Care

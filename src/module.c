@@ -16,7 +16,9 @@
 #include "outbox/row.h"
 #include "sql/discard.h"
 #include "transaction/send.h"
+#include "worker/requests.h"
 #include "worker/shared.h"
+#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -32,4 +34,7 @@ _PG_init(void)
 	kafka_commit_init();
 	kafka_outbox_row_init();
 	kafka_discard_init();
+	kafka_leave_init();
+	kafka_workers_init();
+	kafka_launcher_init();
 }

@@ -28,7 +28,6 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -42,6 +41,7 @@
 #include "client/topic.h"
 #include "client/wait.h"
 #include "ground/compat.h"
+#include "ground/logfmt.h"
 #include "ground/settings.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
@@ -172,24 +172,6 @@ on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_l
  * ------------------------------------------------------------------------
  */
 
-/* logfmt: a value is quoted; quotes and backslashes are escaped, control characters are blanks. */
-static char *
-logfmt_quote(const char *text)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfoChar(&buf, '"');
-	for (; *text; text++)
-	{
-		if (*text == '"' || *text == '\\')
-			appendStringInfoChar(&buf, '\\');
-		appendStringInfoChar(&buf, iscntrl((unsigned char) *text) ? ' ' : *text);
-	}
-	appendStringInfoChar(&buf, '"');
-	return buf.data;
-}
-
 static void
 log_broker_message(KafkaHandle *handle, int level, const char *facility, const char *text)
 {
@@ -198,8 +180,8 @@ log_broker_message(KafkaHandle *handle, int level, const char *facility, const c
 
 	if (level > kafka_setting_log_broker_messages)
 		return;
-	server = logfmt_quote(handle->server_name);
-	message = logfmt_quote(text);
+	server = kafka_logfmt_quote(handle->server_name);
+	message = kafka_logfmt_quote(text);
 	ereport(LOG_SERVER_ONLY,
 			(errmsg_internal("event=broker_message server=%s level=%d facility=%s message=%s",
 							 server, level, facility, message),

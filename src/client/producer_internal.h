@@ -52,6 +52,7 @@ struct KafkaProducer
 	int			troubles;		/* of the handle, when the transaction began */
 	bool		must_abort;		/* the open transaction cannot be committed any more */
 	struct TransactionJob *call;	/* its commit, abort or offsets in a helper thread, or NULL */
+	instr_time	commit_begun;
 	struct KafkaTransactionSlot *slot;	/* of the session's ids, or NULL */
 	KafkaReceipt receipt;
 

@@ -493,9 +493,9 @@ throw_outcome_unknown(const KafkaProducer *producer, rd_kafka_error_t *error)
  * handle is not used again, and a new one's init_transactions makes copies void.
  */
 static void
-note_commit(KafkaProducer *producer, instr_time begin)
+note_commit(KafkaProducer *producer)
 {
-	producer->suspect = kafka_elapsed_ms(begin) > SLOW_COMMIT_MS ||
+	producer->suspect = kafka_elapsed_ms(producer->commit_begun) > SLOW_COMMIT_MS ||
 		kafka_core_troubles(producer->handle->core) != producer->troubles;
 	producer->transaction = KAFKA_TRANSACTION_NONE;
 	producer->handle->stats->counters[KAFKA_COUNT_TRANSACTIONS_COMMITTED]++;
@@ -524,22 +524,27 @@ note_refusal(KafkaProducer *producer, const rd_kafka_error_t *error)
 }
 
 void
+kafka_transaction_commit_start(KafkaProducer *producer)
+{
+	INSTR_TIME_SET_CURRENT(producer->commit_begun);
+	kafka_handle_forget_errors(producer->handle);
+	remember_call(producer, start_call(producer->handle, rd_kafka_commit_transaction,
+									   kafka_setting_commit_timeout));
+	producer->transaction = KAFKA_TRANSACTION_UNKNOWN;
+}
+
+void
 kafka_transaction_commit(KafkaProducer *producer)
 {
 	KafkaPlace	place = {.doing = "could not commit the Kafka transaction"};
 	rd_kafka_error_t *error;
-	instr_time	begin;
 
-	INSTR_TIME_SET_CURRENT(begin);
-	kafka_handle_forget_errors(producer->handle);
 	if (producer->call == NULL)
-		remember_call(producer, start_call(producer->handle, rd_kafka_commit_transaction,
-										   kafka_setting_commit_timeout));
-	producer->transaction = KAFKA_TRANSACTION_UNKNOWN;
+		kafka_transaction_commit_start(producer);
 	error = await_call(producer, NULL);
 	if (error == NULL)
 	{
-		note_commit(producer, begin);
+		note_commit(producer);
 		return;
 	}
 	if (note_refusal(producer, error))
@@ -549,12 +554,11 @@ kafka_transaction_commit(KafkaProducer *producer)
 
 /* Of a call that is done; in why what went wrong. */
 static bool
-settle_quietly(KafkaProducer *producer, rd_kafka_error_t *error, instr_time begin, char *why,
-			   size_t why_size)
+settle_quietly(KafkaProducer *producer, rd_kafka_error_t *error, char *why, size_t why_size)
 {
 	if (error == NULL)
 	{
-		note_commit(producer, begin);
+		note_commit(producer);
 		return true;
 	}
 	(void) note_refusal(producer, error);
@@ -569,21 +573,20 @@ kafka_transaction_commit_quietly(KafkaProducer *producer, int limit_ms, char *wh
 								 size_t why_size)
 {
 	TransactionJob *self;
-	instr_time	begin;
 
 	producer->transaction = KAFKA_TRANSACTION_UNKNOWN;
-	INSTR_TIME_SET_CURRENT(begin);
+	INSTR_TIME_SET_CURRENT(producer->commit_begun);
 	/* left alone it goes on: PostgreSQL has committed, so Kafka should */
 	self = start_call(producer->handle, rd_kafka_commit_transaction, limit_ms + FINISH_MS);
 	if (self == NULL)			/* no thread: then without a look at interrupts */
 		return settle_quietly(producer,
 							  rd_kafka_commit_transaction(producer->handle->rk, limit_ms),
-							  begin, why, why_size);
+							  why, why_size);
 	while (!kafka_job_is_done(&self->job) && !QueryCancelPending && !ProcDiePending &&
-		   kafka_elapsed_ms(begin) < limit_ms)
+		   kafka_elapsed_ms(producer->commit_begun) < limit_ms)
 		kafka_job_nap(&self->job, Min(KAFKA_SLICE_MS, limit_ms));
 	if (kafka_job_is_done(&self->job))
-		return settle_quietly(producer, take_error(self), begin, why, why_size);
+		return settle_quietly(producer, take_error(self), why, why_size);
 	strlcpy(why, QueryCancelPending || ProcDiePending ? "the wait was cancelled" :
 			"no answer in time", why_size);
 	kafka_job_drop(&self->job);
@@ -818,10 +821,7 @@ kafka_transaction_take_result(KafkaProducer *producer, char *why, size_t why_siz
 	producer->call = NULL;
 	if (committing)
 	{
-		instr_time	begin;
-
-		INSTR_TIME_SET_CURRENT(begin);
-		if (!settle_quietly(producer, error, begin, why, why_size))
+		if (!settle_quietly(producer, error, why, why_size))
 			return false;
 		producer->suspect = true;	/* it took who knows how long */
 		return true;

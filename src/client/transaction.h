@@ -44,6 +44,9 @@ extern void kafka_transaction_begin(KafkaProducer *producer);
  */
 extern void kafka_transaction_commit(KafkaProducer *producer);
 
+/* Begins the same and returns at once; kafka_transaction_commit() then waits for it. */
+extern void kafka_transaction_commit_start(KafkaProducer *producer);
+
 /* Aborts, and waits until Kafka has confirmed that; after a cancel as commit. */
 extern void kafka_transaction_abort(KafkaProducer *producer);
 

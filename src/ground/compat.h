@@ -16,6 +16,7 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
 #include "common/jsonapi.h"
 #include "executor/executor.h"
@@ -66,13 +67,19 @@
 #define KAFKA_BACKEND_SLOT ((int) MyBackendId)
 #endif
 
-/* 16 replaced the per-catalog privilege checks by object_aclcheck(). */
+/* 16 replaced the per-catalog privilege checks by object_aclcheck() and object_ownercheck(). */
 #if PG_VERSION_NUM >= 160000
+#define KAFKA_OWNS_DATABASE(database, userid) \
+	object_ownercheck(DatabaseRelationId, (database), (userid))
 #define KAFKA_SERVER_ACLCHECK(serverid, userid) \
 	object_aclcheck(ForeignServerRelationId, (serverid), (userid), ACL_USAGE)
+#define KAFKA_OWNS_TABLE(relid, userid) \
+	object_ownercheck(RelationRelationId, (relid), (userid))
 #else
+#define KAFKA_OWNS_DATABASE(database, userid) pg_database_ownercheck((database), (userid))
 #define KAFKA_SERVER_ACLCHECK(serverid, userid) \
 	pg_foreign_server_aclcheck((serverid), (userid), ACL_USAGE)
+#define KAFKA_OWNS_TABLE(relid, userid) pg_class_ownercheck((relid), (userid))
 #endif
 
 /*
@@ -140,6 +147,13 @@ typedef ListCell *KafkaMemberIterator;
 	for ((iterator) = list_head((eclass)->ec_members); \
 		 (iterator) != NULL && ((member) = (EquivalenceMember *) lfirst(iterator)) != NULL; \
 		 (iterator) = lnext((eclass)->ec_members, (iterator)))
+#endif
+
+/* 19 ends background workers that stand in the way of a command on their database. */
+#if PG_VERSION_NUM >= 190000
+#define KAFKA_WORKER_INTERRUPTIBLE BGWORKER_INTERRUPTIBLE
+#else
+#define KAFKA_WORKER_INTERRUPTIBLE 0
 #endif
 
 /*

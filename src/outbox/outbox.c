@@ -25,6 +25,7 @@
 #include "client/property.h"
 #include "ground/compat.h"
 #include "miscadmin.h"
+#include "nodes/bitmapset.h"
 #include "outbox/outbox.h"
 #include "outbox/query.h"
 #include "outbox/row.h"
@@ -41,7 +42,7 @@
 /* Names that are tried for a new outbox before it is given up. */
 #define MAX_NAMES 100
 
-/* Columns of kafka.outbox_definition that are read here. */
+/* Columns of kafka.outbox_definition. */
 enum
 {
 	COLUMN_ID,
@@ -52,14 +53,14 @@ enum
 	COLUMN_ENABLED,
 	COLUMN_CREATED,
 	COLUMN_SOURCE,
+	COLUMN_TOPIC,
+	COLUMN_TOPIC_COLUMN,
+	COLUMN_KEY_COLUMN,
+	COLUMN_VALUE_COLUMN,
+	COLUMN_HEADERS_COLUMN,
+	COLUMN_ID_COLUMN,
 	COLUMNS
 };
-
-typedef struct Definition
-{
-	KafkaOutbox outbox;
-	Oid			source;			/* InvalidOid: one of a server and user mapping */
-} Definition;
 
 /* What the session remembers of a sender. */
 typedef struct Sender
@@ -74,6 +75,8 @@ static MemoryContext cache;		/* of the senders; NULL: nothing is remembered */
 static List *senders;
 static Oid	watched;			/* kafka.outbox_definition, once something was remembered */
 static uint64 generation = 1;
+static uint64 known_generation; /* of known_ids */
+static Bitmapset *known_ids;
 static bool changed;			/* by this transaction */
 
 /* ------------------------------------------------------------------------
@@ -90,24 +93,36 @@ definition_table(void)
 	return relid;
 }
 
-static Definition *
+static char *
+name_or_null(const Datum *values, const bool *nulls, int column)
+{
+	return nulls[column] ? NULL : pstrdup(NameStr(*DatumGetName(values[column])));
+}
+
+static KafkaOutboxSource *
 read_definition(HeapTuple tuple, TupleDesc desc)
 {
-	Definition *definition = palloc0(sizeof(Definition));
+	KafkaOutboxSource *source = palloc0(sizeof(KafkaOutboxSource));
+	KafkaOutbox *outbox = &source->outbox;
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS];
 
 	for (int i = 0; i < COLUMNS; i++)
 		values[i] = heap_getattr(tuple, i + 1, desc, &nulls[i]);
-	definition->outbox.id = DatumGetInt32(values[COLUMN_ID]);
-	definition->outbox.name = TextDatumGetCString(values[COLUMN_NAME]);
-	definition->outbox.uuid = *DatumGetUUIDP(values[COLUMN_UUID]);
-	definition->outbox.server = pstrdup(NameStr(*DatumGetName(values[COLUMN_SERVER])));
-	definition->outbox.username = pstrdup(NameStr(*DatumGetName(values[COLUMN_USERNAME])));
-	definition->outbox.enabled = DatumGetBool(values[COLUMN_ENABLED]);
-	definition->source = nulls[COLUMN_SOURCE] ? InvalidOid :
-		DatumGetObjectId(values[COLUMN_SOURCE]);
-	return definition;
+	outbox->id = DatumGetInt32(values[COLUMN_ID]);
+	outbox->name = TextDatumGetCString(values[COLUMN_NAME]);
+	outbox->uuid = *DatumGetUUIDP(values[COLUMN_UUID]);
+	outbox->server = name_or_null(values, nulls, COLUMN_SERVER);
+	outbox->username = name_or_null(values, nulls, COLUMN_USERNAME);
+	outbox->enabled = DatumGetBool(values[COLUMN_ENABLED]);
+	source->relid = nulls[COLUMN_SOURCE] ? InvalidOid : DatumGetObjectId(values[COLUMN_SOURCE]);
+	source->topic = nulls[COLUMN_TOPIC] ? NULL : TextDatumGetCString(values[COLUMN_TOPIC]);
+	source->topic_column = name_or_null(values, nulls, COLUMN_TOPIC_COLUMN);
+	source->key_column = name_or_null(values, nulls, COLUMN_KEY_COLUMN);
+	source->value_column = name_or_null(values, nulls, COLUMN_VALUE_COLUMN);
+	source->headers_column = name_or_null(values, nulls, COLUMN_HEADERS_COLUMN);
+	source->id_column = name_or_null(values, nulls, COLUMN_ID_COLUMN);
+	return source;
 }
 
 /* What is committed by now, or was done by this transaction. */
@@ -117,7 +132,7 @@ look_now(void)
 	return RegisterSnapshot(IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot());
 }
 
-/* All of them, a List of Definition. */
+/* All of them, a List of KafkaOutboxSource. */
 static List *
 read_all(void)
 {
@@ -148,30 +163,46 @@ kafka_outbox_list(void)
 	ListCell   *lc;
 
 	foreach(lc, read_all())
-		result = lappend(result, &((Definition *) lfirst(lc))->outbox);
+		result = lappend(result, &((KafkaOutboxSource *) lfirst(lc))->outbox);
 	list_sort(result, compare_names);
 	return result;
 }
 
-KafkaOutbox *
-kafka_outbox_find(const char *name, bool missing_ok)
+static KafkaOutboxSource *
+find_name(const char *name)
 {
 	ListCell   *lc;
 
 	foreach(lc, read_all())
 	{
-		Definition *definition = (Definition *) lfirst(lc);
+		KafkaOutboxSource *source = (KafkaOutboxSource *) lfirst(lc);
 
-		if (strcmp(definition->outbox.name, name) == 0)
-			return &definition->outbox;
+		if (strcmp(source->outbox.name, name) == 0)
+			return source;
 	}
-	if (!missing_ok)
+	return NULL;
+}
+
+KafkaOutboxSource *
+kafka_outbox_source(const char *name)
+{
+	KafkaOutboxSource *source = find_name(name);
+
+	if (source == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("outbox \"%s\" does not exist", name),
 				 errhint("The view kafka.outbox_status lists them. One of a server is made when "
 						 "something is first sent with delivery \"outbox\".")));
-	return NULL;
+	return source;
+}
+
+KafkaOutbox *
+kafka_outbox_find(const char *name, bool missing_ok)
+{
+	KafkaOutboxSource *source = missing_ok ? find_name(name) : kafka_outbox_source(name);
+
+	return source ? &source->outbox : NULL;
 }
 
 KafkaOutbox *
@@ -181,10 +212,25 @@ kafka_outbox_by_id(int32 id)
 
 	foreach(lc, read_all())
 	{
-		Definition *definition = (Definition *) lfirst(lc);
+		KafkaOutboxSource *source = (KafkaOutboxSource *) lfirst(lc);
 
-		if (definition->outbox.id == id)
-			return &definition->outbox;
+		if (source->outbox.id == id)
+			return &source->outbox;
+	}
+	return NULL;
+}
+
+KafkaOutboxSource *
+kafka_outbox_of_table(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, read_all())
+	{
+		KafkaOutboxSource *source = (KafkaOutboxSource *) lfirst(lc);
+
+		if (OidIsValid(relid) && source->relid == relid)
+			return source;
 	}
 	return NULL;
 }
@@ -268,6 +314,30 @@ kafka_outbox_generation(void)
 	return generation;
 }
 
+bool
+kafka_outbox_exists(int32 id)
+{
+	MemoryContext old;
+	ListCell   *lc;
+
+	watch();
+	if (known_generation != generation)
+	{
+		uint64		read_at = generation;
+		List	   *all = read_all();
+
+		bms_free(known_ids);
+		known_ids = NULL;
+		known_generation = 0;
+		old = MemoryContextSwitchTo(TopMemoryContext);
+		foreach(lc, all)
+			known_ids = bms_add_member(known_ids, ((KafkaOutboxSource *) lfirst(lc))->outbox.id);
+		MemoryContextSwitchTo(old);
+		known_generation = read_at;
+	}
+	return bms_is_member(id, known_ids);
+}
+
 void
 kafka_outbox_changed(void)
 {
@@ -296,18 +366,18 @@ kafka_outbox_username(Oid serverid, Oid userid)
 	return "";
 }
 
-static const Definition *
+static const KafkaOutbox *
 find_automatic(const char *server, const char *username)
 {
 	ListCell   *lc;
 
 	foreach(lc, read_all())
 	{
-		const Definition *definition = (const Definition *) lfirst(lc);
+		const KafkaOutboxSource *source = (const KafkaOutboxSource *) lfirst(lc);
 
-		if (!OidIsValid(definition->source) && strcmp(definition->outbox.server, server) == 0 &&
-			strcmp(definition->outbox.username, username) == 0)
-			return definition;
+		if (!OidIsValid(source->relid) && strcmp(source->outbox.server, server) == 0 &&
+			strcmp(source->outbox.username, username) == 0)
+			return &source->outbox;
 	}
 	return NULL;
 }
@@ -339,7 +409,7 @@ static int32
 make_automatic(const char *server, const char *username)
 {
 	const char *base = username[0] ? psprintf("%s/%s", server, username) : server;
-	const Definition *definition;
+	const KafkaOutbox *outbox;
 
 	for (int i = 1; i <= MAX_NAMES; i++)
 	{
@@ -352,9 +422,9 @@ make_automatic(const char *server, const char *username)
 			/* so that a rollback takes it back in this session as well */
 			CommandCounterIncrement();
 		}
-		definition = find_automatic(server, username);
-		if (definition)
-			return definition->outbox.id;
+		outbox = find_automatic(server, username);
+		if (outbox)
+			return outbox->id;
 		if (inserted)
 			break;
 	}
@@ -362,8 +432,8 @@ make_automatic(const char *server, const char *username)
 }
 
 /* Nobody publishes by himself where the library is not preloaded. */
-static void
-warn_without_workers(void)
+void
+kafka_outbox_warn_without_workers(void)
 {
 	static bool warned = false;
 
@@ -395,9 +465,9 @@ static int32
 look_up(const KafkaOptions *opts)
 {
 	const char *username = kafka_outbox_username(opts->serverid, opts->userid);
-	const Definition *definition = find_automatic(opts->server_name, username);
+	const KafkaOutbox *outbox = find_automatic(opts->server_name, username);
 
-	return definition ? definition->outbox.id : make_automatic(opts->server_name, username);
+	return outbox ? outbox->id : make_automatic(opts->server_name, username);
 }
 
 static const Sender *
@@ -432,7 +502,7 @@ kafka_outbox_of_sender(const KafkaOptions *opts, int *partitioner)
 	{
 		watch();
 		outbox = look_up(opts);
-		warn_without_workers();
+		kafka_outbox_warn_without_workers();
 		sender = remember(opts, outbox);
 	}
 	*partitioner = opts->partitioner == sender->partitioner ? KAFKA_OUTBOX_PARTITIONER :

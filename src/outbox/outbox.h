@@ -27,11 +27,33 @@ typedef struct KafkaOutbox
 	bool		enabled;
 } KafkaOutbox;
 
+/* One whose rows are copied from a table, kafka.create_outbox; what is not given is NULL. */
+typedef struct KafkaOutboxSource
+{
+	KafkaOutbox outbox;
+	Oid			relid;			/* InvalidOid: an outbox of a server and user mapping */
+	char	   *topic;			/* of all rows, or what stands before a topic_column's value */
+	char	   *topic_column;
+	char	   *key_column;
+	char	   *value_column;
+	char	   *headers_column;
+	char	   *id_column;
+} KafkaOutboxSource;
+
 /* By name, palloc'd; NULL, or raises 42704 that names it, where there is none. */
 extern KafkaOutbox *kafka_outbox_find(const char *name, bool missing_ok);
 
 /* By number; NULL where there is none any more. */
 extern KafkaOutbox *kafka_outbox_by_id(int32 id);
+
+/* By name with what it has of a table; as kafka_outbox_find(name, false). */
+extern KafkaOutboxSource *kafka_outbox_source(const char *name);
+
+/* The one that copies a table's rows; NULL where there is none. */
+extern KafkaOutboxSource *kafka_outbox_of_table(Oid relid);
+
+/* Is there still one of that number?  As far as this session has heard; cheap. */
+extern bool kafka_outbox_exists(int32 id);
 
 /* All of them, as a List of KafkaOutbox in the order of their names, palloc'd. */
 extern List *kafka_outbox_list(void);
@@ -62,6 +84,9 @@ extern uint64 kafka_outbox_generation(void);
  * where he has none of his own.
  */
 extern const char *kafka_outbox_username(Oid serverid, Oid userid);
+
+/* A WARNING, once in a session, where the library is not preloaded: nobody publishes by himself. */
+extern void kafka_outbox_warn_without_workers(void);
 
 /* For row.c: the transaction has ended; a launcher hears of what it has changed.  Raises nothing. */
 extern void kafka_outbox_end_transaction(bool committed);

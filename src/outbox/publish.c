@@ -3,8 +3,8 @@
  * publish.c
  *	  A tick's rows become messages, with the position as the last record of each transaction.
  *
- * Layer 3.  The executor hands rows over one by one (a DestReceiver); nothing is collected.  A tick
- * that is larger than a batch takes several Kafka transactions, each with the last row it has.
+ * Layer 3.  Rows come one by one (rows.c) and go into librdkafka's queue.  A tick that is larger
+ * than a batch takes several Kafka transactions, each with the last row it has.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,7 +12,6 @@
 
 #include "client/topic.h"
 #include "client/transaction.h"
-#include "executor/tuptable.h"
 #include "format/row.h"
 #include "ground/settings.h"
 #include "miscadmin.h"
@@ -39,12 +38,21 @@ typedef struct RelayTopic
 	KafkaTarget *targets[KAFKA_RELAY_PRODUCERS];
 } RelayTopic;
 
+/* A commit that is under way, and what is published when it has succeeded. */
+typedef struct Commit
+{
+	KafkaProducer *producer;	/* NULL: none is */
+	KafkaOutboxPosition position;
+	int			rows;
+	int64		bytes;
+} Commit;
+
 /* The publishing of one tick. */
 typedef struct Publisher
 {
-	DestReceiver receiver;		/* must be first */
 	KafkaRelay *relay;
 	KafkaProducer *producer;	/* of the open transaction, or NULL */
+	Commit		commit;			/* of the one before */
 	TimestampTz now;			/* when the transaction was begun */
 	int64		tick;
 	pg_uuid_t	token;
@@ -72,28 +80,49 @@ begin_transaction(Publisher *publisher)
 	publisher->now = relay->begun = GetCurrentTimestamp();
 }
 
-/* Ends the transaction with the position; row: as in KafkaOutboxPosition. */
+/* Waits for the commit that is under way, and takes note of what it has published. */
+static void
+finish_commit(Publisher *publisher)
+{
+	KafkaRelay *relay = publisher->relay;
+	Commit	   *commit = &publisher->commit;
+
+	if (commit->producer == NULL)
+		return;
+	kafka_transaction_commit(commit->producer);
+	commit->producer = NULL;
+	relay->position = commit->position;
+	relay->progress.messages += commit->rows;
+	relay->progress.transactions++;
+	pg_atomic_fetch_add_u64(&relay->status->messages, commit->rows);
+	pg_atomic_fetch_add_u64(&relay->status->bytes, commit->bytes);
+	pg_atomic_fetch_add_u64(&relay->status->transactions, 1);
+	pg_atomic_write_u64(&relay->status->published, (uint64) GetCurrentTimestamp());
+}
+
+/*
+ * Ends the transaction with the position; row: as in KafkaOutboxPosition.  All of it has arrived, and
+ * so has the commit of the transaction before, when its own is begun; that is awaited by
+ * finish_commit, while the next transaction's messages are on their way.  So messages stand in
+ * Kafka in their order, and nothing is committed behind something that is not.
+ */
 static void
 commit_transaction(Publisher *publisher, int64 row)
 {
 	KafkaRelay *relay = publisher->relay;
+	KafkaOutboxPosition position = {.tick = publisher->tick, .token = publisher->token,
+	.row = row, .claim = relay->claim, .incarnation = relay->self};
+	Commit		commit = {publisher->producer, position, publisher->rows, publisher->bytes};
 
-	relay->position.tick = publisher->tick;
-	relay->position.token = publisher->token;
-	relay->position.row = row;
-	kafka_position_send(publisher->producer, relay->positions[relay->turn], &relay->position);
+	kafka_position_send(publisher->producer, relay->positions[relay->turn], &position);
 	kafka_producer_flush(publisher->producer);
-	kafka_transaction_commit(publisher->producer);
+	finish_commit(publisher);
+	kafka_transaction_commit_start(publisher->producer);
+	publisher->commit = commit;
 	publisher->producer = NULL;
-	relay->turn = 1 - relay->turn;
-	relay->progress.messages += publisher->rows;
-	relay->progress.transactions++;
-	pg_atomic_fetch_add_u64(&relay->status->messages, publisher->rows);
-	pg_atomic_fetch_add_u64(&relay->status->bytes, publisher->bytes);
-	pg_atomic_fetch_add_u64(&relay->status->transactions, 1);
-	pg_atomic_write_u64(&relay->status->published, (uint64) GetCurrentTimestamp());
 	publisher->rows = 0;
 	publisher->bytes = 0;
+	relay->turn = 1 - relay->turn;
 }
 
 static bool
@@ -230,7 +259,6 @@ send_row(Publisher *publisher, TupleTableSlot *slot)
 	KafkaPartitioner partitioner = (KafkaPartitioner) publisher->relay->opts->partitioner;
 	KafkaTarget *target;
 
-	slot_getallattrs(slot);
 	publisher->last_row = DatumGetInt64(slot->tts_values[KAFKA_ROW_ID - 1]);
 	if (!slot->tts_isnull[KAFKA_ROW_PARTITIONER - 1])
 		partitioner = (KafkaPartitioner) DatumGetInt16(slot->tts_values[KAFKA_ROW_PARTITIONER - 1]);
@@ -247,35 +275,34 @@ send_row(Publisher *publisher, TupleTableSlot *slot)
 	publisher->bytes += msg.key.len + msg.value.len;
 }
 
-static bool
-receive_row(TupleTableSlot *slot, DestReceiver *self)
+static void
+publish_row(Publisher *publisher, TupleTableSlot *slot)
 {
-	Publisher  *publisher = (Publisher *) self;
-	ErrorContextCallback callback = {.callback = tell_row, .arg = publisher};
 	MemoryContext old;
 
 	if (publisher->producer && is_full(publisher))
 		commit_transaction(publisher, publisher->last_row);
 	if (publisher->producer == NULL)
 		begin_transaction(publisher);
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
 	old = MemoryContextSwitchTo(publisher->row_context);
 	MemoryContextReset(publisher->row_context);
 	send_row(publisher, slot);
 	MemoryContextSwitchTo(old);
+}
+
+static void
+publish_rows(Publisher *publisher, const KafkaXidRanges *ranges, int64 after)
+{
+	ErrorContextCallback callback = {.callback = tell_row, .arg = publisher};
+	KafkaRowScan *scan = kafka_rows_begin(publisher->relay->outbox.id, ranges, after);
+	TupleTableSlot *slot;
+
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	while ((slot = kafka_rows_next(scan)) != NULL)
+		publish_row(publisher, slot);
 	error_context_stack = callback.previous;
-	return true;
-}
-
-static void
-receiver_startup(DestReceiver *self, int operation, TupleDesc desc)
-{
-}
-
-static void
-receiver_end(DestReceiver *self)
-{
+	kafka_rows_end(scan);
 }
 
 static void
@@ -285,11 +312,6 @@ init_publisher(Publisher *publisher, KafkaRelay *relay, int64 tick, const pg_uui
 														   UUIDPGetDatum(&relay->outbox.uuid)));
 
 	memset(publisher, 0, sizeof(*publisher));
-	publisher->receiver.receiveSlot = receive_row;
-	publisher->receiver.rStartup = receiver_startup;
-	publisher->receiver.rShutdown = receiver_end;
-	publisher->receiver.rDestroy = receiver_end;
-	publisher->receiver.mydest = DestTuplestore;
 	publisher->relay = relay;
 	publisher->tick = tick;
 	publisher->token = *token;
@@ -318,11 +340,11 @@ kafka_relay_publish(KafkaRelay *relay, const KafkaTick *tick)
 	KafkaXidRanges ranges = kafka_snapshot_between(&relay->base.snapshot, &tick->snapshot);
 
 	init_publisher(&publisher, relay, tick->tick, &tick->token);
-	kafka_tick_stream(relay->outbox.id, &ranges, published_row(relay, tick),
-					  &publisher.receiver);
+	publish_rows(&publisher, &ranges, published_row(relay, tick));
 	if (publisher.producer == NULL)
 		begin_transaction(&publisher);	/* the position still has to move */
 	commit_transaction(&publisher, KAFKA_WHOLE_TICK);
+	finish_commit(&publisher);
 	kafka_relay_set_base(relay, tick);
 	relay->progress.acknowledged = tick->tick;
 	relay->recorded = false;
@@ -339,5 +361,6 @@ kafka_relay_write_position(KafkaRelay *relay)
 	init_publisher(&publisher, relay, relay->position.tick, &relay->position.token);
 	begin_transaction(&publisher);
 	commit_transaction(&publisher, relay->position.row);
+	finish_commit(&publisher);
 	MemoryContextDelete(publisher.row_context);
 }

@@ -9,12 +9,14 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "outbox/query.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 Oid
@@ -51,15 +53,15 @@ prepare(KafkaQuery *query)
 
 /* An error leaves the user to the end of the transaction, which puts it right. */
 static void
-execute(KafkaQuery *query, Datum *values, const char *nulls, DestReceiver *receiver)
+execute(KafkaQuery *query, Datum *values, const char *nulls, SPIExecuteOptions options)
 {
 	ParamListInfo params = makeParamList(query->nargs);
-	SPIExecuteOptions options = {.params = params, .dest = receiver};
 	MemoryContext old = CurrentMemoryContext;
 	Oid			user;
 	int			security;
 	int			rc;
 
+	options.params = params;
 	for (int i = 0; i < query->nargs; i++)
 	{
 		params->params[i].value = values[i];
@@ -81,14 +83,21 @@ execute(KafkaQuery *query, Datum *values, const char *nulls, DestReceiver *recei
 uint64
 kafka_query_run(KafkaQuery *query, Datum *values, const char *nulls)
 {
-	execute(query, values, nulls, NULL);
+	SPIExecuteOptions options = {0};
+
+	execute(query, values, nulls, options);
 	return SPI_processed;
 }
 
-void
-kafka_query_stream(KafkaQuery *query, Datum *values, const char *nulls, DestReceiver *receiver)
+uint64
+kafka_query_look(KafkaQuery *query, Datum *values, const char *nulls)
 {
-	execute(query, values, nulls, receiver);
+	SPIExecuteOptions options = {.read_only = true};
+
+	PushActiveSnapshot(IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot());
+	execute(query, values, nulls, options);
+	PopActiveSnapshot();
+	return SPI_processed;
 }
 
 Datum

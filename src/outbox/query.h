@@ -3,7 +3,7 @@
  * query.h
  *	  Queries on the outbox's tables, run as their owner.
  *
- * Layer 3, private to src/outbox and src/worker.  Operators and functions in the queries are
+ * Layer 3, private to src/outbox, src/worker and the outbox's functions in src/sql.  Operators and functions in the queries are
  * written with their schema: whatever search_path says, they are pg_catalog's.
  *
  *-------------------------------------------------------------------------
@@ -33,9 +33,8 @@ typedef struct KafkaQuery
  */
 extern uint64 kafka_query_run(KafkaQuery *query, Datum *values, const char *nulls);
 
-/* The same, with rows given to a receiver one by one. */
-extern void kafka_query_stream(KafkaQuery *query, Datum *values, const char *nulls,
-							   DestReceiver *receiver);
+/* The same of a SELECT, which sees what is committed now, under REPEATABLE READ too. */
+extern uint64 kafka_query_look(KafkaQuery *query, Datum *values, const char *nulls);
 
 /* Column (from 1) of the first row of SPI_tuptable. */
 extern Datum kafka_query_value(int column, bool *isnull);

@@ -46,7 +46,6 @@
 #include "ground/settings.h"
 #include "miscadmin.h"
 #include "outbox/relay_internal.h"
-#include "pgstat.h"
 #include "replication/syncrep.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
@@ -115,12 +114,7 @@ kafka_relay_begin(KafkaRelay *relay)
 		{"search_path", "pg_catalog"},
 		{"synchronous_commit", "on"},
 		{"enable_seqscan", "off"},
-		{"enable_bitmapscan", "off"},
-		{"enable_hashjoin", "off"},
-		{"enable_mergejoin", "off"},
-		{"max_parallel_workers_per_gather", "0"},
 		{"jit", "off"},
-		{"work_mem", "16MB"},
 		{"statement_timeout", "0"},
 		{"lock_timeout", "0"},
 		{"idle_in_transaction_session_timeout", "0"}
@@ -145,8 +139,8 @@ kafka_relay_commit(KafkaRelay *relay)
 static void
 show(const KafkaRelay *relay, const char *doing)
 {
-	if (relay->waits)
-		pgstat_report_activity(STATE_RUNNING, doing);
+	if (relay->host->show)
+		relay->host->show(doing);
 }
 
 /* In a transaction of its own. */
@@ -211,7 +205,7 @@ store_tick(KafkaRelay *relay, KafkaTick *tick)
 	tick->tick = relay->base.tick + 1;
 	tick->snapshot = kafka_snapshot_now();
 	ranges = kafka_snapshot_between(&relay->base.snapshot, &tick->snapshot);
-	if (!kafka_tick_has_rows(relay->outbox.id, &ranges))
+	if (!kafka_rows_exist(relay->outbox.id, &ranges))
 		return ROUND_NOTHING;
 	if (!kafka_lease_hold(relay->outbox.id, relay->epoch))
 		return ROUND_REPLACED;

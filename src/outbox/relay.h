@@ -22,6 +22,8 @@ typedef struct KafkaRelayHost
 	void		(*commit) (void);
 	void		(*abort) (void);	/* after an error was caught; NULL: errors are not caught */
 	bool		(*should_stop) (void);	/* looked at between ticks, and in waits */
+	void		(*show) (const char *what); /* "waiting for rows" and the like, in
+											 * pg_stat_activity; NULL: it is not shown */
 } KafkaRelayHost;
 
 typedef enum KafkaRelayEnd

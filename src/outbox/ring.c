@@ -27,7 +27,6 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#define SLOTS 4
 /* A part is open for so long at least, s. */
 #define SHORTEST_TURN 5
 
@@ -35,7 +34,7 @@ typedef struct Ring
 {
 	int			slot;
 	TimestampTz opened;
-	TimestampTz closed[SLOTS];	/* 0: never */
+	TimestampTz closed[KAFKA_OUTBOX_SLOTS];	/* 0: never */
 } Ring;
 
 static KafkaQuery look_query = {
@@ -75,9 +74,9 @@ look(Ring *ring)
 	ring->opened = DatumGetTimestampTz(kafka_query_value(2, &isnull));
 	deconstruct_array(DatumGetArrayTypeP(kafka_query_value(3, &isnull)), TIMESTAMPTZOID,
 					  sizeof(TimestampTz), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &closed, &nulls, &n);
-	for (int i = 0; i < SLOTS; i++)
+	for (int i = 0; i < KAFKA_OUTBOX_SLOTS; i++)
 		ring->closed[i] = i < n && !nulls[i] ? DatumGetTimestampTz(closed[i]) : 0;
-	return ring->slot >= 0 && ring->slot < SLOTS;
+	return ring->slot >= 0 && ring->slot < KAFKA_OUTBOX_SLOTS;
 }
 
 static Oid
@@ -145,7 +144,7 @@ is_older(TimestampTz time, int64 seconds)
 static void
 turn(const Ring *ring)
 {
-	Datum		values[] = {Int16GetDatum((ring->slot + 1) % SLOTS), Int32GetDatum(ring->slot + 1)};
+	Datum		values[] = {Int16GetDatum((ring->slot + 1) % KAFKA_OUTBOX_SLOTS), Int32GetDatum(ring->slot + 1)};
 
 	if (kafka_query_run(&turn_query, values, NULL) > 0)
 		kafka_outbox_changed();
@@ -160,11 +159,11 @@ kafka_relay_turn_ring(KafkaRelay *relay)
 	kafka_relay_begin(relay);
 	if (look(&ring))
 	{
-		for (int slot = 0; slot < SLOTS; slot++)
+		for (int slot = 0; slot < KAFKA_OUTBOX_SLOTS; slot++)
 			if (slot != ring.slot && is_older(ring.closed[slot], retention) && !is_empty(slot))
 				truncate_as_owner(slot);
 		if (is_older(ring.opened, Max(retention / 2, SHORTEST_TURN)) && !is_empty(ring.slot) &&
-			is_empty((ring.slot + 1) % SLOTS))
+			is_empty((ring.slot + 1) % KAFKA_OUTBOX_SLOTS))
 			turn(&ring);
 	}
 	kafka_relay_commit(relay);

@@ -299,6 +299,17 @@ kafka_outbox_check_writable(void)
 	PreventCommandIfParallelMode("a send to an outbox");
 }
 
+/* Under the lock: kafka.drop_outbox waits for writers, and who comes after it finds this out. */
+static void
+check_outbox(int32 outbox)
+{
+	if (!kafka_outbox_exists(outbox))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the outbox does not exist any more"),
+				 errhint("Run the statement again.")));
+}
+
 void
 kafka_outbox_write(int32 outbox, const KafkaMessage *msg, int partitioner)
 {
@@ -316,6 +327,7 @@ kafka_outbox_write(int32 outbox, const KafkaMessage *msg, int partitioner)
 	MemoryContextReset(row_context);
 	old = MemoryContextSwitchTo(row_context);
 	rel = table_open(table, RowExclusiveLock);
+	check_outbox(outbox);
 	if (RelationGetDescr(rel)->natts != COLUMNS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -6,8 +6,8 @@
  * Layer 3.  Tick n has the rows that snapshot n sees and snapshot n - 1 does not.  Whose they can
  * be follows from the two alone: transactions from the earlier one's xmax up to the later one's,
  * and those that were under way in the earlier one; without those that are still under way in the
- * later one.  Their rows are found by the index on (outbox, xid).  Transactions that are under
- * way are never looked at, however many rows they have written by now.  Whatever is visible of
+ * later one.  Their rows are found by an index (rows.c).  Transactions that are under way
+ * are never looked at, however many rows they have written by now.  Whatever is visible of
  * the others had committed when the later snapshot was taken, so the same two snapshots give the
  * same rows at any later time.
  *
@@ -19,30 +19,12 @@
 #include "outbox/query.h"
 #include "outbox/outbox.h"
 #include "outbox/tick.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/xid8.h"
 
 /* Sees nothing: 3 is the first transaction id there is. */
 #define NOTHING "3:3:"
 
-#define RANGES_OF() \
-	"(SELECT g.f, g.t FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS g(f, t)) g " \
-	"CROSS JOIN kafka.outbox_row r WHERE r.outbox OPERATOR(pg_catalog.=) $1 " \
-	"AND r.xid OPERATOR(pg_catalog.>=) g.f AND r.xid OPERATOR(pg_catalog.<) g.t"
-
 static KafkaQuery now_query = {.text = "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text"};
-
-static KafkaQuery rows_query = {
-	.text = "SELECT EXISTS (SELECT FROM " RANGES_OF() ")",
-	.nargs = 3, .types = {INT4OID, XID8ARRAYOID, XID8ARRAYOID}
-};
-
-static KafkaQuery stream_query = {
-	.text = "SELECT r.id, r.topic, r.partition, r.partitioner, r.key, r.value, r.headers, r.ts FROM "
-	RANGES_OF() " AND r.id OPERATOR(pg_catalog.>) $4 ORDER BY r.id USING OPERATOR(pg_catalog.<)",
-	.nargs = 4, .types = {INT4OID, XID8ARRAYOID, XID8ARRAYOID, INT8OID}
-};
 
 static KafkaQuery store_query = {
 	.text = "INSERT INTO kafka.outbox_tick (outbox, tick, token, snapshot, acknowledged, messages, "
@@ -189,17 +171,6 @@ kafka_snapshot_between(const KafkaSnapshot *from, const KafkaSnapshot *to)
 	return ranges;
 }
 
-static Datum
-xid_array(const uint64 *xids, int n)
-{
-	Datum	   *values = palloc(sizeof(Datum) * Max(n, 1));
-
-	for (int i = 0; i < n; i++)
-		values[i] = FullTransactionIdGetDatum(FullTransactionIdFromU64(xids[i]));
-	return PointerGetDatum(construct_array(values, n, XID8OID, sizeof(uint64), FLOAT8PASSBYVAL,
-										   TYPALIGN_DOUBLE));
-}
-
 /* ------------------------------------------------------------------------
  * Ticks
  * ------------------------------------------------------------------------
@@ -213,7 +184,6 @@ kafka_tick_copy(const KafkaTick *tick)
 	return copy;
 }
 
-/* From SPI's memory into the context that the caller had before it connected is the caller's work. */
 static void
 take_tick(KafkaTick *tick)
 {
@@ -284,29 +254,6 @@ kafka_tick_adopt_restored_rows(int32 outbox, const KafkaSnapshot *whole,
 
 	(void) kafka_query_run(&drop_restored_query, values, NULL);
 	(void) kafka_query_run(&adopt_query, values, NULL);
-}
-
-bool
-kafka_tick_has_rows(int32 outbox, const KafkaXidRanges *ranges)
-{
-	Datum		values[] = {Int32GetDatum(outbox), xid_array(ranges->from, ranges->n),
-	xid_array(ranges->to, ranges->n)};
-	bool		isnull;
-
-	if (ranges->n == 0)
-		return false;
-	(void) kafka_query_run(&rows_query, values, NULL);
-	return DatumGetBool(kafka_query_value(1, &isnull));
-}
-
-void
-kafka_tick_stream(int32 outbox, const KafkaXidRanges *ranges, int64 after,
-				  DestReceiver *receiver)
-{
-	Datum		values[] = {Int32GetDatum(outbox), xid_array(ranges->from, ranges->n),
-	xid_array(ranges->to, ranges->n), Int64GetDatum(after)};
-
-	kafka_query_stream(&stream_query, values, NULL, receiver);
 }
 
 void

@@ -12,7 +12,7 @@
 
 #include "postgres.h"
 
-#include "tcop/dest.h"
+#include "outbox/rows.h"
 #include "utils/uuid.h"
 
 /* What a snapshot sees: transactions before xmax, without those in xip. */
@@ -40,14 +40,6 @@ typedef struct KafkaTickProgress
 	int64		transactions;
 } KafkaTickProgress;
 
-/* Transactions that are finished for one snapshot, and were not for an earlier one. */
-typedef struct KafkaXidRanges
-{
-	int			n;
-	uint64	   *from;			/* inclusive */
-	uint64	   *to;				/* exclusive */
-} KafkaXidRanges;
-
 /* A deep copy in the current memory context. */
 extern KafkaTick kafka_tick_copy(const KafkaTick *tick);
 
@@ -57,11 +49,10 @@ extern KafkaSnapshot kafka_snapshot_now(void);
 /* Parses what pg_snapshot writes. */
 extern KafkaSnapshot kafka_snapshot_parse(const char *text);
 
-/* palloc'd; `to` is the later one. */
+/*
+ * Transactions that are finished for a snapshot, and were not for an earlier one; palloc'd.
+ */
 extern KafkaXidRanges kafka_snapshot_between(const KafkaSnapshot *from, const KafkaSnapshot *to);
-
-/* Has the outbox committed rows of these transactions? */
-extern bool kafka_tick_has_rows(int32 outbox, const KafkaXidRanges *ranges);
 
 /*
  * Stores a tick with a new token; the caller holds the lease.
@@ -96,22 +87,5 @@ extern bool kafka_tick_has_restored_rows(int32 outbox);
  */
 extern void kafka_tick_adopt_restored_rows(int32 outbox, const KafkaSnapshot *whole,
 										   const KafkaSnapshot *part, int64 row);
-
-/* Columns of the rows that a receiver is given. */
-enum
-{
-	KAFKA_ROW_ID = 1,
-	KAFKA_ROW_TOPIC,
-	KAFKA_ROW_PARTITION,
-	KAFKA_ROW_PARTITIONER,
-	KAFKA_ROW_KEY,
-	KAFKA_ROW_VALUE,
-	KAFKA_ROW_HEADERS,
-	KAFKA_ROW_TS
-};
-
-/* Gives committed rows of these transactions with an id above `after`, by id, to the receiver. */
-extern void kafka_tick_stream(int32 outbox, const KafkaXidRanges *ranges, int64 after,
-							  DestReceiver *receiver);
 
 #endif							/* KAFKA_OUTBOX_TICK_H */

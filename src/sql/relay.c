@@ -45,7 +45,8 @@ host_should_stop(void)
 	return false;
 }
 
-static const KafkaRelayHost procedure_host = {host_begin, host_commit, NULL, host_should_stop};
+static const KafkaRelayHost procedure_host = {.begin = host_begin, .commit = host_commit,
+.should_stop = host_should_stop};
 
 static void
 tell_end(const KafkaOutbox *outbox, KafkaRelayEnd end)

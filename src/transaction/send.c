@@ -31,7 +31,7 @@
 
 struct KafkaSender
 {
-	const char *topic;
+	const char *topic;			/* NULL: each message's own */
 	int32		npartitions;
 	int64		max_message;	/* bytes, as message_size() counts them */
 	int			destination;	/* of a pending message; -1: it is sent at once */
@@ -71,7 +71,7 @@ make_sender(const KafkaOptions *opts, const char *topic)
 {
 	KafkaSender *sender = palloc0(sizeof(KafkaSender));
 
-	sender->topic = pstrdup(topic);
+	sender->topic = topic ? pstrdup(topic) : NULL;
 	sender->max_message = kafka_property_max_message(opts);
 	sender->destination = -1;
 	sender->outbox = NO_OUTBOX;
@@ -109,6 +109,17 @@ kafka_sender_open_beside(const KafkaSender *other, const KafkaOptions *opts, con
 	else
 		sender->destination = kafka_outgoing_destination(opts, topic, sender->npartitions,
 														 mode);
+	return sender;
+}
+
+KafkaSender *
+kafka_sender_into_outbox(const KafkaOptions *opts, int32 outbox)
+{
+	KafkaSender *sender = make_sender(opts, NULL);
+
+	check_mode(KAFKA_DELIVERY_OUTBOX);
+	sender->outbox = outbox;
+	sender->partitioner = KAFKA_OUTBOX_PARTITIONER;
 	return sender;
 }
 
@@ -151,17 +162,25 @@ message_size(const KafkaMessage *msg)
 	return size;
 }
 
+static const char *
+topic_of(const KafkaSender *sender, const KafkaMessage *msg)
+{
+	return sender->topic ? sender->topic : msg->topic;
+}
+
 static void
-check_partition(const KafkaSender *sender, int32 partition)
+check_partition(const KafkaSender *sender, const KafkaMessage *msg)
 {
 	bool		unasked = sender->outbox != NO_OUTBOX;
+	int32		partition = msg->partition;
 
 	if (partition == KAFKA_PARTITION_ANY ||
 		(partition >= 0 && (unasked || partition < sender->npartitions)))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("partition %d of topic \"%s\" does not exist", partition, sender->topic),
+			 errmsg("partition %d of topic \"%s\" does not exist", partition,
+					topic_of(sender, msg)),
 			 unasked ? errdetail("Partitions are numbered from 0.") :
 			 errdetail_plural("The topic has %d partition, number 0.",
 							  "The topic has %d partitions, numbered from 0.",
@@ -171,11 +190,13 @@ check_partition(const KafkaSender *sender, int32 partition)
 void
 kafka_sender_check(const KafkaSender *sender, const KafkaMessage *msg)
 {
-	check_partition(sender, msg->partition);
+	if (sender->topic == NULL)
+		kafka_topic_check_name(msg->topic);
+	check_partition(sender, msg);
 	if (message_size(msg) > sender->max_message)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("message for topic \"%s\" is too large", sender->topic),
+				 errmsg("message for topic \"%s\" is too large", topic_of(sender, msg)),
 				 errdetail("It has " INT64_FORMAT " bytes with key and headers, the limit is "
 						   INT64_FORMAT ".", message_size(msg), sender->max_message),
 				 errhint("Raise \"message_max_bytes\" on the server, and the topic's "

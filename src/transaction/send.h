@@ -41,6 +41,12 @@ extern KafkaSender *kafka_sender_open_beside(const KafkaSender *other, const Kaf
 											 const char *topic, KafkaDeliveryMode mode);
 
 /*
+ * For rows of one outbox, which is not the sender's own; every message names its topic, and an
+ * invalid name is its error (22023).
+ */
+extern KafkaSender *kafka_sender_into_outbox(const KafkaOptions *opts, int32 outbox);
+
+/*
  * The same on a producer that the caller has, and keeps: neither finish nor close is called.
  */
 extern KafkaSender *kafka_sender_on_producer(const KafkaOptions *opts, const char *topic,

@@ -28,6 +28,7 @@
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
+#include "worker/registry.h"
 #include "worker/shared.h"
 
 #define SHARED_NAME "kafka_fdw"
@@ -89,6 +90,7 @@ on_request(void)
 		previous_request_hook();
 	RequestAddinShmemSpace(shared_size());
 	RequestNamedLWLockTranche(SHARED_NAME, 1);
+	kafka_registry_request();
 }
 
 static void
@@ -133,6 +135,7 @@ on_startup(void)
 		for (int i = 0; i < shared->slots; i++)
 			init_slot(&shared->slot[i]);
 	}
+	kafka_registry_startup();
 	LWLockRelease(AddinShmemInitLock);
 }
 

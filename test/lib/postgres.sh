@@ -84,18 +84,20 @@ build_stage() {
 }
 
 # The settings with which a server finds the extension in STAGE: PostgreSQL's own
-# since 18, Debian's before.
+# since 18, Debian's before, which does not hold for libraries that are preloaded.
 extension_settings() {
     if (($(pg_major) >= 18)); then
         printf "extension_control_path = '%s:\$system'\n" "$1$("$PG_CONFIG" --sharedir)"
         printf "dynamic_library_path = '%s:\$libdir'\n" "$1$("$PG_CONFIG" --pkglibdir)"
     elif pg postgres --describe-config | grep '^extension_destdir' >/dev/null; then
         printf "extension_destdir = '%s'\n" "$1"
+        printf "dynamic_library_path = '%s:\$libdir'\n" "$1$("$PG_CONFIG" --pkglibdir)"
     fi
 }
 
 # init_postgres DIR STAGE: a cluster in DIR/data. Its settings make tests fast and
-# their outputs the same everywhere.
+# their outputs the same everywhere. The extension's workers run there, and leave those of
+# parallel queries enough room.
 init_postgres() {
     pg initdb -D "$1/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$1/initdb.log" 2>&1 || {
         tail -n 5 "$1/initdb.log" >&2
@@ -107,6 +109,8 @@ listen_addresses = ''
 fsync = off
 wal_level = replica
 max_prepared_transactions = 5
+shared_preload_libraries = 'kafka_fdw'
+max_worker_processes = 24
 timezone = 'UTC'
 log_timezone = 'UTC'
 lc_messages = 'C'

@@ -82,13 +82,14 @@ sub _need_proxy
 	return;
 }
 
-# node(BOOTSTRAP, name => 'main', conf => 'text'): a started PostgreSQL on which the
-# extension and the server "kafka" exist in the database postgres.
+# node(BOOTSTRAP, name => 'main', conf => 'text', preload => 1, allows_streaming => 1): a
+# started PostgreSQL on which the extension and the server "kafka" exist in the database
+# postgres. Background workers run only with preload.
 sub node
 {
 	my ($bootstrap, %args) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($args{name} // 'main');
-	$node->init;
+	$node->init(allows_streaming => $args{allows_streaming});
 	# Where the extension is staged, not installed.
 	if (my $file = $ENV{KAFKA_FDW_CONF})
 	{
@@ -97,6 +98,7 @@ sub node
 		$node->append_conf('postgresql.conf', <$fh>);
 		close $fh;
 	}
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'kafka_fdw'\n") if $args{preload};
 	$node->append_conf('postgresql.conf', "max_prepared_transactions = 5\n" . ($args{conf} // ''));
 	$node->start;
 	$bootstrap =~ s/'/''/g;

@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * workers.c
+ *	  kafka.start_relay, kafka.stop_relay and the view kafka.workers.
+ *
+ * Layer 3.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "ground/settings.h"
+#include "outbox/outbox.h"
+#include "outbox/query.h"
+#include "sql/arguments.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "worker/registry.h"
+#include "worker/requests.h"
+#include "worker/shared.h"
+
+#define WORKER_COLUMNS 10
+
+/* ------------------------------------------------------------------------
+ * Starting and stopping
+ * ------------------------------------------------------------------------
+ */
+static KafkaQuery query_enable = {
+	"UPDATE kafka.outbox_definition SET enabled = $1"
+	" WHERE $2 IS NULL OR name OPERATOR(pg_catalog.=) $2 RETURNING id",
+	2, {BOOLOID, TEXTOID}, NULL
+};
+
+/* Effect at COMMIT. */
+static void
+enable(FunctionCallInfo fcinfo, bool enabled)
+{
+	bool		all = PG_ARGISNULL(0);
+	Datum		values[2] = {BoolGetDatum(enabled), all ? (Datum) 0 : PG_GETARG_DATUM(0)};
+	uint64		count;
+
+	SPI_connect();
+	count = kafka_query_run(&query_enable, values, all ? " n" : "  ");
+	if (count == 0 && !all)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("outbox \"%s\" does not exist", TextDatumGetCString(values[1])),
+				 errhint("\"kafka.outbox_status\" lists them.")));
+	for (uint64 i = 0; i < count; i++)
+	{
+		bool		isnull;
+		Datum		id = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+
+		kafka_workers_request_at_commit(enabled ? DatumGetInt32(id) : 0);
+	}
+	SPI_finish();
+	if (count > 0)
+		kafka_outbox_changed();
+}
+
+static void
+require_workers(void)
+{
+	if (kafka_workers_are_there())
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("there are no background workers to relay outboxes"),
+			 errdetail("The library is not preloaded, or \"kafka_fdw.max_workers\" is 0."),
+			 errhint("Put kafka_fdw into \"shared_preload_libraries\" and restart the server; or "
+					 "relay from a session, with CALL kafka.relay().")));
+}
+
+PG_FUNCTION_INFO_V1(kafka_start_relay);
+
+Datum
+kafka_start_relay(PG_FUNCTION_ARGS)
+{
+	require_workers();
+	enable(fcinfo, true);
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(kafka_stop_relay);
+
+Datum
+kafka_stop_relay(PG_FUNCTION_ARGS)
+{
+	enable(fcinfo, false);
+	PG_RETURN_VOID();
+}
+
+/* ------------------------------------------------------------------------
+ * The view
+ * ------------------------------------------------------------------------
+ */
+static const char *const states[] = {
+	[KAFKA_WORKER_STARTING] = "starting",
+	[KAFKA_WORKER_RUNNING] = "running",
+	[KAFKA_WORKER_ENDED] = "stopped",
+	[KAFKA_WORKER_PENDING] = "pending",
+	[KAFKA_WORKER_STOPPED] = "stopped",
+	[KAFKA_WORKER_UNRESOLVED] = "unresolved",
+};
+
+static const char *const ends[] = {
+	[KAFKA_END_DIED] = "died",
+	[KAFKA_END_DONE] = "done",
+	[KAFKA_END_STOPPED] = "stopped",
+	[KAFKA_END_UNRESOLVED] = "unresolved",
+	[KAFKA_END_REPLACED] = "replaced",
+	[KAFKA_END_LEFT] = "left",
+};
+
+static void
+put_launcher(FunctionCallInfo fcinfo)
+{
+	Datum		values[WORKER_COLUMNS] = {0};
+	bool		nulls[WORKER_COLUMNS];
+	TimestampTz started;
+	int			pid = kafka_registry_launcher(&started);
+
+	if (pid == 0)
+		return;
+	memset(nulls, true, sizeof(nulls));
+	values[0] = Int32GetDatum(pid);
+	values[1] = CStringGetTextDatum("launcher");
+	values[5] = CStringGetTextDatum("running");
+	values[6] = TimestampTzGetDatum(started);
+	nulls[0] = nulls[1] = nulls[5] = nulls[6] = false;
+	kafka_sql_put_row(fcinfo, values, nulls);
+}
+
+static void
+put_worker(FunctionCallInfo fcinfo, const KafkaWorker *worker)
+{
+	Datum		values[WORKER_COLUMNS] = {0};
+	bool		nulls[WORKER_COLUMNS] = {false};
+	char	   *database = get_database_name(worker->database);
+	bool		scout = worker->outbox == 0;
+	KafkaWorkerEnd end = kafka_worker_is_live(worker) ? worker->previous : worker->end;
+
+	values[0] = Int32GetDatum(worker->pid);
+	nulls[0] = worker->pid == 0;
+	values[1] = CStringGetTextDatum(scout ? "scout" : "relay");
+	nulls[2] = database == NULL;
+	if (database)
+		values[2] = DirectFunctionCall1(namein, CStringGetDatum(database));
+	values[3] = Int32GetDatum(worker->outbox);
+	values[4] = CStringGetTextDatum(worker->name);
+	nulls[3] = nulls[4] = scout;
+	values[5] = CStringGetTextDatum(states[worker->state]);
+	values[6] = TimestampTzGetDatum(worker->started);
+	nulls[6] = worker->started == 0;
+	values[7] = Int32GetDatum(worker->restarts);
+	nulls[8] = end == KAFKA_END_NONE;
+	if (end != KAFKA_END_NONE)
+		values[8] = CStringGetTextDatum(ends[end]);
+	values[9] = TimestampTzGetDatum(worker->next_start);
+	nulls[9] = worker->state != KAFKA_WORKER_PENDING;
+	kafka_sql_put_row(fcinfo, values, nulls);
+}
+
+PG_FUNCTION_INFO_V1(kafka_get_workers);
+
+Datum
+kafka_get_workers(PG_FUNCTION_ARGS)
+{
+	int			count = kafka_registry_count();
+	KafkaWorker *copy = palloc(Max(count, 1) * sizeof(KafkaWorker));
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (count == 0)
+		return (Datum) 0;
+	put_launcher(fcinfo);
+	kafka_registry_lock(false);
+	memcpy(copy, kafka_registry_worker(0), count * sizeof(KafkaWorker));
+	kafka_registry_unlock();
+	for (int i = 0; i < count; i++)
+		if (copy[i].state != KAFKA_WORKER_NONE)
+			put_worker(fcinfo, &copy[i]);
+	return (Datum) 0;
+}

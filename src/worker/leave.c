@@ -1,0 +1,144 @@
+/*-------------------------------------------------------------------------
+ *
+ * leave.c
+ *	  Commands for which a database must be free of others: workers leave it first.
+ *
+ * Layer 3.  DROP DATABASE, ALTER DATABASE ... RENAME TO and SET TABLESPACE, and CREATE DATABASE,
+ * which copies a template, are refused while anybody is connected to the database.  Relays are,
+ * always.  So they end before such a command runs, each after its Kafka transaction, and the
+ * launcher starts none until the command's transaction has ended.
+ *
+ * Only who owns the database can send them away: everybody else's command is refused anyway.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
+#include "ground/compat.h"
+#include "ground/settings.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "storage/latch.h"
+#include "tcop/utility.h"
+#include "utils/wait_event.h"
+#include "worker/requests.h"
+#include "worker/shared.h"
+#include "worker/worker.h"
+
+/* Then they are terminated; then the command is tried all the same. */
+#define GRACE_MS 1000
+#define WAIT_MS 5000
+#define SLICE_MS 10
+
+#define MAX_PIDS 256
+
+static ProcessUtility_hook_type previous_hook;
+
+static const char *
+option(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *element = (DefElem *) lfirst(lc);
+
+		if (strcmp(element->defname, name) == 0 && element->arg)
+			return defGetString(element);
+	}
+	return NULL;
+}
+
+/* The database that must be free for the command, or NULL. */
+static const char *
+wanted_database(Node *command)
+{
+	const char *template;
+
+	switch (nodeTag(command))
+	{
+		case T_DropdbStmt:
+			return ((DropdbStmt *) command)->dbname;
+		case T_RenameStmt:
+			return ((RenameStmt *) command)->renameType == OBJECT_DATABASE ?
+				((RenameStmt *) command)->subname : NULL;
+		case T_AlterDatabaseStmt:
+			return option(((AlterDatabaseStmt *) command)->options, "tablespace") ?
+				((AlterDatabaseStmt *) command)->dbname : NULL;
+		case T_CreatedbStmt:
+			template = option(((CreatedbStmt *) command)->options, "template");
+			return template ? template : "template1";
+		default:
+			return NULL;
+	}
+}
+
+static void
+terminate(const int *pids, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (pids[i] != 0)
+			(void) kill(pids[i], SIGTERM);
+}
+
+static void
+await_leaving(Oid database)
+{
+	for (int waited = 0; waited < WAIT_MS; waited += SLICE_MS)
+	{
+		int			pids[MAX_PIDS];
+		int			count = kafka_registry_workers_in(database, pids, MAX_PIDS);
+
+		if (count == 0)
+			return;
+		if (waited == GRACE_MS)
+			terminate(pids, count);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, SLICE_MS,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+static void
+make_workers_leave(const char *name)
+{
+	Oid			database = get_database_oid(name, true);
+
+	if (OidIsValid(database) && KAFKA_OWNS_DATABASE(database, GetUserId()) &&
+		kafka_workers_leave_until_end(database))
+		await_leaving(database);
+}
+
+static void
+on_utility(PlannedStmt *stmt, const char *query, bool read_only_tree,
+		   ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *env,
+		   DestReceiver *dest, QueryCompletion *qc)
+{
+	const char *wanted = wanted_database(stmt->utilityStmt);
+	CreatedbStmt *creates = IsA(stmt->utilityStmt, CreatedbStmt) ?
+		(CreatedbStmt *) stmt->utilityStmt : NULL;
+
+	if (wanted)
+		make_workers_leave(wanted);
+	if (previous_hook)
+		previous_hook(stmt, query, read_only_tree, context, params, env, dest, qc);
+	else
+		standard_ProcessUtility(stmt, query, read_only_tree, context, params, env, dest, qc);
+	if (creates)
+		kafka_workers_look_at_commit(get_database_oid(creates->dbname, true));
+}
+
+void
+kafka_leave_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress || kafka_setting_max_workers == 0)
+		return;
+	previous_hook = ProcessUtility_hook;
+	ProcessUtility_hook = on_utility;
+}
