@@ -263,8 +263,6 @@ sub _run
 	die $error unless $done;
 	$stand->await_up;
 	defined $stand->settle_prepared(all => 1) or croak 'prepared transactions do not end: ' . $stand->error;
-	Oracle::sabotage($stand->node, $rounds->{sabotage}, $self->{number}, $self->topic)
-		if $rounds->{sabotage} && $self->{number} == $rounds->{first};
 	$self->_verify;
 	return;
 }
@@ -274,15 +272,18 @@ sub _verify
 {
 	my ($self) = @_;
 	my $stand = $self->stand;
+	my $xid = $stand->last_row;
+	Oracle::sabotage($stand->node, $self->{rounds}{sabotage}, $self->{number}, $self->topic)
+		if $self->{rounds}{sabotage} && $self->{number} == $self->{rounds}{first};
 	my $truth = $stand->ledger($self->{number});
 	my $deadline = time + ($self->{rounds}{deadline} // $Rounds::DEADLINE_S);
 	while (1)
 	{
-		my $published = $self->{rounds}{delivery} ne 'outbox' || $stand->published(5);
+		my $published = $self->{rounds}{delivery} ne 'outbox' || $stand->published($xid, 5);
 		my $why = $stand->error;
 		$self->{found} = Oracle::compare($truth, $self->{messages} = $self->messages);
 		my $lost = @{ Oracle::sum_up($self->{found}, $self->{may})->{lost} };
-		last if !$lost && ($published || $why =~ /does not exist/);
+		last if !$lost && $published;
 		if ($published)
 		{
 			last if $self->_settled;

@@ -23,9 +23,6 @@ my $CONFIGURATION = <<'CONF';
 restart_after_crash = on
 log_statement = none
 log_replication_commands = off
-wal_level = replica
-max_wal_senders = 10
-hot_standby = on
 wal_retrieve_retry_interval = '100ms'
 max_connections = 60
 max_worker_processes = 16
@@ -44,24 +41,13 @@ sub new
 	$self->{broker} = KafkaFdwTest::broker(nodes => $args{nodes}, proxied => $args{proxied},
 		set => { 'transaction.abort.timed.out.transaction.cleanup.interval.ms' => 1000 });
 	$self->{proxy} = $args{proxied} ? KafkaFdwFaults::proxy($self->{broker}) : undef;
-	my $preload = $args{foreground} ? '' : sprintf "shared_preload_libraries = '%s'\n", _library();
-	my $node = $self->{node} = KafkaFdwFaults::node($self->{broker}, name => _name(), conf => $CONFIGURATION . $preload);
-	$node->append_conf('pg_hba.conf', "local replication all trust\n");
-	$node->reload;
+	my $node = $self->{node} = KafkaFdwFaults::node($self->{broker}, name => _name(), conf => $CONFIGURATION,
+		preload => !$args{foreground}, allows_streaming => 1);
 	$node->safe_psql('postgres', 'ALTER SERVER kafka OPTIONS (ADD transaction_timeout_ms \'2000\',
 		ADD reconnect_backoff_ms \'20\', ADD reconnect_backoff_max_ms \'200\')');
 	$node->safe_psql('postgres', Writers::schema($args{delivery}));
 	$self->relay_in_foreground($node);
 	return $self;
-}
-
-# By its path where the extension is staged in a way that does not cover this.
-sub _library
-{
-	my $file = $ENV{KAFKA_FDW_CONF} or return 'kafka_fdw';
-	my ($destination) = PostgreSQL::Test::Utils::slurp_file($file) =~ /^extension_destdir = '(.*)'/m or return 'kafka_fdw';
-	my ($libraries) = split /\n/, `pg_config --pkglibdir`;
-	return "$destination$libraries/kafka_fdw";
 }
 
 sub _name { return sprintf 'n%d', ++$nodes_made; }
@@ -211,12 +197,19 @@ sub resolve
 	return;
 }
 
-# Waits until the relay says that all is published; true, or false with error.
+# Writes a last row; the transaction that did. Who sees it sees all that was committed before.
+sub last_row
+{
+	my ($self) = @_;
+	return ($self->sql("BEGIN; SELECT put(1); SELECT pg_current_xact_id(); COMMIT") // "") =~ /(\d+)\s*\z/
+		? $1 : croak 'the last row cannot be written: ' . $self->error;
+}
+
+# Waits until the relay says that a transaction is published; false, with error, if it does not.
 sub published
 {
-	my ($self, $seconds) = @_;
-	my $answer = $self->sql("SELECT kafka.wait_for_relay('$seconds s')", seconds => $seconds + 20);
-	return defined $answer && $answer ne 'f';
+	my ($self, $xid, $seconds) = @_;
+	return defined $self->sql("SELECT kafka.wait_for_relay('$seconds s', '$xid')", seconds => $seconds + 20);
 }
 
 # --- servers
