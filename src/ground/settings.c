@@ -29,7 +29,7 @@ int			kafka_setting_outbox_retention = 3600;
 char	   *kafka_setting_relay_databases;
 int			kafka_setting_relay_naptime = 1000;
 int			kafka_setting_relay_takeover = KAFKA_TAKEOVER_NEVER;
-int			kafka_setting_relay_batch_rows = 10000;
+int			kafka_setting_relay_batch_rows = 50000;
 int			kafka_setting_relay_batch_bytes = 16 * 1024;
 int			kafka_setting_max_workers = 10;
 
@@ -149,7 +149,7 @@ define_relay(void)
 	DefineCustomIntVariable("kafka_fdw.relay_batch_rows",
 							"Most messages that a relay publishes in one Kafka transaction.",
 							NULL, &kafka_setting_relay_batch_rows,
-							10000, 1, 1000000, PGC_SIGHUP, 0, NULL, NULL, NULL);
+							50000, 1, 1000000, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("kafka_fdw.relay_batch_bytes",
 							"Most bytes of keys and values in one Kafka transaction of a relay.",
 							"A message that is larger goes alone.",

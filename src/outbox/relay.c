@@ -43,6 +43,7 @@
 #include "catalog/namespace.h"
 #include "commands/extension.h"
 #include "ground/compat.h"
+#include "ground/logfmt.h"
 #include "ground/settings.h"
 #include "miscadmin.h"
 #include "outbox/relay_internal.h"
@@ -141,6 +142,29 @@ show(const KafkaRelay *relay, const char *doing)
 {
 	if (relay->host->show)
 		relay->host->show(doing);
+}
+
+static void
+log_running(const KafkaRelay *relay)
+{
+	if (relay->waits)
+		ereport(LOG,
+				(errmsg_internal("event=relay_running outbox=%s tick=" INT64_FORMAT,
+								 kafka_logfmt_quote(relay->outbox.name), relay->base.tick),
+				 errhidecontext(true)));
+}
+
+static void
+log_unresolved(const KafkaRelay *relay, const char *reason)
+{
+	if (relay->waits)
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_internal("event=relay_unresolved outbox=%s tick=" INT64_FORMAT " error=%s",
+								 kafka_logfmt_quote(relay->outbox.name), relay->position.tick,
+								 kafka_logfmt_quote(reason)),
+				 errhint("See kafka.outbox_resolve in the manual."),
+				 errhidecontext(true)));
 }
 
 /* In a transaction of its own. */
@@ -277,16 +301,17 @@ wait_for_rows(KafkaRelay *relay)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* The outbox is to be relayed still?  Looked at with each nap, and when somebody says so. */
+/* The outbox is to be relayed still?  Looked at when definitions have changed. */
 static bool
 is_wanted(KafkaRelay *relay)
 {
 	const KafkaOutbox *outbox;
 	bool		wanted;
 
-	if (!relay->waits)
+	if (!relay->waits || relay->generation == kafka_outbox_generation())
 		return true;
 	kafka_relay_begin(relay);
+	relay->generation = kafka_outbox_generation();
 	outbox = kafka_outbox_by_id(relay->outbox.id);
 	wanted = outbox && outbox->enabled;
 	kafka_relay_commit(relay);
@@ -311,6 +336,8 @@ relay_rows(KafkaRelay *relay, int64 *ticks_left)
 		MemoryContextReset(round_context);
 		MemoryContextSwitchTo(round_context);
 		round = next_tick(relay, &tick);
+		if (!is_wanted(relay))
+			return KAFKA_RELAY_STOPPED;
 		if (round == ROUND_REPLACED)
 			return KAFKA_RELAY_REPLACED;
 		if (round == ROUND_TICK)
@@ -335,8 +362,6 @@ relay_rows(KafkaRelay *relay, int64 *ticks_left)
 		if (!relay->waits)
 			return KAFKA_RELAY_DONE;
 		wait_for_rows(relay);
-		if (!is_wanted(relay))
-			return KAFKA_RELAY_STOPPED;
 	}
 	return KAFKA_RELAY_DONE;
 }
@@ -359,10 +384,7 @@ run(KafkaRelay *relay, int64 *ticks_left, char **reason)
 		}
 		relay->behind = true;
 		set_state(relay, "running", NULL, NULL, false);
-		if (relay->waits)
-			ereport(LOG,
-					(errmsg("event=relay_running outbox=\"%s\" tick=" INT64_FORMAT,
-							relay->outbox.name, relay->base.tick)));
+		log_running(relay);
 		end = relay_rows(relay, ticks_left);
 		if (end != KAFKA_RELAY_DONE || !options_changed)
 			return end;
@@ -411,9 +433,11 @@ log_trouble(const KafkaRelay *relay, Trouble *trouble, const ErrorData *error, c
 	trouble->logged = GetCurrentTimestamp();
 	ereport(LOG,
 			(errcode(error->sqlerrcode),
-			 errmsg("event=relay_waiting outbox=\"%s\" tick=" INT64_FORMAT " sqlstate=%s error=\"%s\"",
-					relay->outbox.name, relay->base.tick, unpack_sql_state(error->sqlerrcode),
-					text)));
+			 errmsg_internal("event=relay_waiting outbox=%s tick=" INT64_FORMAT
+							 " sqlstate=%s error=%s",
+							 kafka_logfmt_quote(relay->outbox.name), relay->base.tick,
+							 unpack_sql_state(error->sqlerrcode), kafka_logfmt_quote(text)),
+			 errhidecontext(true)));
 }
 
 /* Rolls back, tells, and waits.  False: the extension is gone. */
@@ -523,11 +547,7 @@ finish(KafkaRelay *relay, KafkaRelayEnd end, const char *reason)
 	if (end == KAFKA_RELAY_UNRESOLVED)
 	{
 		set_state(relay, "unresolved", reason, NULL, true);
-		ereport(relay->waits ? LOG : WARNING,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("event=relay_unresolved outbox=\"%s\" reason=\"%s\"", relay->outbox.name,
-						reason),
-				 errhint("See kafka.outbox_resolve.")));
+		log_unresolved(relay, reason);
 	}
 	else if (end == KAFKA_RELAY_DONE || end == KAFKA_RELAY_STOPPED)
 		set_state(relay, "stopped", NULL, NULL, true);

@@ -41,6 +41,7 @@ typedef struct KafkaRelay
 	KafkaProducer *producers[KAFKA_RELAY_PRODUCERS];
 	KafkaTarget *positions[KAFKA_RELAY_PRODUCERS];
 	int			turn;			/* whose the next transaction is */
+	uint64		generation;		/* of the outboxes' definitions, when it looked last */
 	bool		recorded;		/* the last tick says that it is published */
 	List	   *topics;			/* of RelayTopic (publish.c), last used first */
 

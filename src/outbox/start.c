@@ -28,8 +28,14 @@
 #include "outbox/relay_internal.h"
 #include "utils/memutils.h"
 
-/* What a relay's transactions may take, unless the server says otherwise, ms. */
-#define TRANSACTION_TIMEOUT_MS "30000"
+/*
+ * What the server may say otherwise: how long a dead relay can hold readers up, and that a batch's
+ * messages go out while its rows are still read, ms.
+ */
+static const char *const properties[][2] = {
+	{"transaction.timeout.ms", "30000"},
+	{"linger.ms", "0"}
+};
 
 /* What step 2 and 4 find. */
 typedef struct Finding
@@ -241,9 +247,10 @@ read_options(KafkaRelay *relay)
 	MemoryContext old = MemoryContextSwitchTo(relay->session);
 
 	relay->opts = kafka_outbox_options(&relay->outbox);
-	if (!has_property(relay->opts, "transaction.timeout.ms"))
-		relay->opts = kafka_options_with_property(relay->opts, "transaction.timeout.ms",
-												  TRANSACTION_TIMEOUT_MS);
+	for (size_t i = 0; i < lengthof(properties); i++)
+		if (!has_property(relay->opts, properties[i][0]))
+			relay->opts = kafka_options_with_property(relay->opts, properties[i][0],
+													  properties[i][1]);
 	relay->topic = kafka_position_topic(&relay->outbox);
 	relay->self = kafka_incarnation_of_this();
 	MemoryContextSwitchTo(old);
