@@ -339,6 +339,15 @@ sub promote
 	return;
 }
 
+# What the copy does not have is published.
+sub publish_more
+{
+	my ($round) = @_;
+	my $stand = $round->stand;
+	$stand->published($stand->last_row, 20) or croak 'the original does not publish: ' . $stand->error;
+	return;
+}
+
 # What was published is more than the standby has: each action costs what the manual says.
 sub lagging
 {
@@ -352,6 +361,7 @@ sub lagging
 		sub { ($stand->sql('SELECT count(*) FROM pg_stat_replication') // 1) == 0 }, 30, 'the standby does not follow');
 	$round->pump(between(0.5, 1.2));
 	$round->writers->stop;
+	publish_more($round);
 	my $before = $stand->ledger($round->number, $old);
 	$old->stop('immediate');
 	$standby->promote;
@@ -367,6 +377,7 @@ sub restore
 	my $backup = $stand->backup;
 	$round->pump(between(0.5, 1.2));
 	$round->writers->stop;
+	publish_more($round);
 	my $before = $stand->ledger($round->number);
 	$stand->node->stop('immediate');
 	$stand->restore($backup);
