@@ -931,6 +931,7 @@ CREATE UNIQUE INDEX outbox_definition_of_server ON outbox_definition (server, us
   WHERE source IS NULL;
 COMMENT ON TABLE outbox_definition IS
 'the outboxes: one for each server and user mapping that was sent through with delivery outbox, and those of kafka.create_outbox';
+COMMENT ON SEQUENCE outbox_definition_id_seq IS 'numbers of outboxes';
 COMMENT ON COLUMN outbox_definition.id IS 'number, as in kafka.outbox_row';
 COMMENT ON COLUMN outbox_definition.name IS 'name for functions';
 COMMENT ON COLUMN outbox_definition.uuid IS
@@ -993,6 +994,19 @@ COMMENT ON TABLE outbox_row_0 IS 'part of kafka.outbox_row';
 COMMENT ON TABLE outbox_row_1 IS 'part of kafka.outbox_row';
 COMMENT ON TABLE outbox_row_2 IS 'part of kafka.outbox_row';
 COMMENT ON TABLE outbox_row_3 IS 'part of kafka.outbox_row';
+DO $$
+DECLARE
+  described record;
+BEGIN
+  FOR described IN
+    SELECT a.attname, pg_catalog.col_description(a.attrelid, a.attnum) AS comment, n.n
+    FROM pg_catalog.pg_attribute a, pg_catalog.generate_series(0, 3) n
+    WHERE a.attrelid = 'outbox_row'::pg_catalog.regclass AND a.attnum > 0
+  LOOP
+    EXECUTE pg_catalog.format('COMMENT ON COLUMN outbox_row_%s.%I IS %L', described.n,
+      described.attname, described.comment);
+  END LOOP;
+END $$;
 CREATE INDEX outbox_row_0_xid ON outbox_row_0 (outbox, xid);
 CREATE INDEX outbox_row_1_xid ON outbox_row_1 (outbox, xid);
 CREATE INDEX outbox_row_2_xid ON outbox_row_2 (outbox, xid);

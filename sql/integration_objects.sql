@@ -6,7 +6,7 @@ SELECT pg_describe_object(d.classid, d.objid, 0) AS without_comment
    AND NOT EXISTS (SELECT FROM pg_type t WHERE d.classid = 'pg_type'::regclass AND t.oid = d.objid AND (t.typelem <> 0 OR EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'v')))
  ORDER BY 1;
 SELECT a.attrelid::regclass, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
- WHERE c.relnamespace = 'kafka'::regnamespace AND c.relkind <> 'i' AND a.attnum > 0 AND NOT a.attisdropped AND col_description(a.attrelid, a.attnum) IS NULL ORDER BY 1, 2;
+ WHERE c.relnamespace = 'kafka'::regnamespace AND c.relkind NOT IN ('i', 'S') AND a.attnum > 0 AND NOT a.attisdropped AND col_description(a.attrelid, a.attnum) IS NULL ORDER BY 1, 2;
 SELECT count(*) FROM pg_extension WHERE extname = 'kafka_fdw' AND obj_description(oid, 'pg_extension') IS NOT NULL;
 SELECT extrelocatable, extnamespace::regnamespace FROM pg_extension WHERE extname = 'kafka_fdw';
 -- functions: those that ask or tell Kafka never run in a parallel worker; every argument can be used by name,

@@ -66,7 +66,6 @@ SELECT kafka.produce('producer_overloads', 'x', delivery => 'sometime');
 \echo :LAST_ERROR_SQLSTATE
 \set VERBOSITY default
 SELECT kafka.produce('producer_overloads', 'x', delivery => 'immediatly');
-SELECT kafka.produce('producer_overloads', 'x', delivery => 'outbox');
 SELECT kafka.produce('producer_overloads_missing', 'x');
 SELECT kafka.produce('producer_overloads', 'x', partition => 99);
 -- none of these left anything

@@ -30,7 +30,6 @@ SELECT publish_try_arguments($$'publish_errors', 'id', 'colour=red'$$);
 SELECT publish_try_arguments($$'publish_errors', 'id', 'immediate'$$);
 SELECT publish_try_arguments($$'publish_errors', 'delivry=immediate'$$);
 SELECT publish_try_arguments($$'publish_errors', 'id', 'delivery=now'$$);
-SELECT publish_try_arguments($$'publish_errors', 'id', 'delivery=outbox'$$);
 SELECT publish_try_arguments($$'publish_errors', 'id', 'format=xml'$$);
 SELECT publish_try_arguments($$'publish_errors', 'id', 'tombstones=maybe'$$);
 SELECT publish_try_arguments($$'publish_errors', '', 'tombstones=true'$$);

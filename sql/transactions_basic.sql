@@ -73,14 +73,7 @@ SET kafka_fdw.delivery = 'sometime';
 \echo :LAST_ERROR_SQLSTATE
 ALTER FOREIGN TABLE transactions_basic OPTIONS (SET delivery 'sometime');
 \echo :LAST_ERROR_SQLSTATE
-ALTER FOREIGN TABLE transactions_basic OPTIONS (SET delivery 'outbox');
-INSERT INTO transactions_basic (v) VALUES ('x');
-\echo :LAST_ERROR_SQLSTATE
 ALTER FOREIGN TABLE transactions_basic OPTIONS (DROP delivery);
-SET kafka_fdw.delivery = 'outbox';
-SELECT kafka.produce('transactions_basic', 'x');
-\echo :LAST_ERROR_SQLSTATE
-RESET kafka_fdw.delivery;
 
 -- PREPARE TRANSACTION
 BEGIN;

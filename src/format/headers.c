@@ -211,6 +211,15 @@ to_utf8(const char *text, int len)
 	return pg_server_to_any(copy, len, PG_UTF8);
 }
 
+/* Not as a string: it may hold zero bytes. */
+static char *
+copy_bytes(const bytea *data)
+{
+	size_t		len = VARSIZE_ANY_EXHDR(data);
+
+	return memcpy(palloc(len + 1), VARDATA_ANY(data), len);
+}
+
 void
 kafka_headers_from_array(Datum array, KafkaMessage *msg)
 {
@@ -245,8 +254,7 @@ kafka_headers_from_array(Datum array, KafkaMessage *msg)
 
 			add_header(msg, to_utf8(TextDatumGetCString(name),
 									(int) strlen(TextDatumGetCString(name))),
-					   pnstrdup(VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data)),
-					   VARSIZE_ANY_EXHDR(data));
+					   copy_bytes(data), VARSIZE_ANY_EXHDR(data));
 		}
 	}
 }

@@ -60,7 +60,8 @@ static KafkaQuery state_query = {
 	"last_error = COALESCE($5, l.last_error), "
 	"last_error_at = CASE WHEN $5 IS NULL THEN l.last_error_at "
 	"ELSE pg_catalog.clock_timestamp() END, "
-	"pid = CASE WHEN $6 THEN NULL ELSE l.pid END "
+	"pid = CASE WHEN $6 THEN NULL ELSE l.pid END, "
+	"resolution = CASE WHEN $3 OPERATOR(pg_catalog.=) 'unresolved' THEN NULL ELSE l.resolution END "
 	"WHERE l.outbox OPERATOR(pg_catalog.=) $1 AND l.epoch OPERATOR(pg_catalog.=) $2",
 	.nargs = 6, .types = {INT4OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, BOOLOID}
 };
@@ -76,6 +77,11 @@ static KafkaQuery resolve_query = {
 static KafkaQuery resolution_query = {
 	.text = "SELECT FROM kafka.outbox_lease l WHERE l.outbox OPERATOR(pg_catalog.=) $1 "
 	"AND l.resolution IS NOT NULL",
+	.nargs = 1, .types = {INT4OID}
+};
+
+static KafkaQuery reason_query = {
+	.text = "SELECT l.reason FROM kafka.outbox_lease l WHERE l.outbox OPERATOR(pg_catalog.=) $1",
 	.nargs = 1, .types = {INT4OID}
 };
 
@@ -186,4 +192,16 @@ kafka_lease_has_resolution(int32 outbox)
 	Datum		values[] = {Int32GetDatum(outbox)};
 
 	return kafka_query_run(&resolution_query, values, NULL) > 0;
+}
+
+char *
+kafka_lease_reason(int32 outbox)
+{
+	Datum		values[] = {Int32GetDatum(outbox)};
+	bool		isnull = true;
+	Datum		reason = (Datum) 0;
+
+	if (kafka_query_run(&reason_query, values, NULL) > 0)
+		reason = kafka_query_value(1, &isnull);
+	return isnull ? NULL : TextDatumGetCString(reason);
 }

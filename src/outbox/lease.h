@@ -47,7 +47,8 @@ extern bool kafka_lease_confirm(int32 outbox, int64 epoch);
 
 /*
  * How it is, if it is ours: a state of kafka.outbox_lease, why (NULL: nothing to say), and an
- * error to note (NULL: none).  `gone` as well says that this process relays no longer.
+ * error to note (NULL: none).  `gone` as well says that this process relays no longer.  A
+ * resolution that has left it unresolved is spent.
  */
 typedef struct KafkaLeaseState
 {
@@ -67,5 +68,8 @@ extern void kafka_lease_resolve(int32 outbox, const char *word);
 
 /* Is something noted that no relay has carried out yet? */
 extern bool kafka_lease_has_resolution(int32 outbox);
+
+/* Why it is unresolved or waiting, palloc'd; NULL: nothing is said. */
+extern char *kafka_lease_reason(int32 outbox);
 
 #endif							/* KAFKA_OUTBOX_LEASE_H */

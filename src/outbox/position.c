@@ -132,8 +132,9 @@ check_policy(const KafkaOptions *opts, const char *name)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("topic \"%s\" has cleanup.policy \"%s\"", name, policy->value),
-			 errdetail("It keeps the position of an outbox, which Kafka would delete."),
+			 errmsg("the topic of the outbox's position has cleanup.policy \"%s\"",
+					policy->value),
+			 errdetail("Kafka would delete the position from topic \"%s\".", name),
 			 errhint("Set its cleanup.policy to \"compact\".")));
 }
 
@@ -149,8 +150,8 @@ kafka_position_ensure_topic(const KafkaOptions *opts, const char *topic, bool ex
 	if (partitions > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("topic \"%s\" has %d partitions", topic, partitions),
-				 errdetail("It keeps the position of an outbox, and must have one.")));
+				 errmsg("the topic of the outbox's position has %d partitions", partitions),
+				 errdetail("Topic \"%s\" must have one.", topic)));
 	check_policy(opts, topic);
 	return true;
 }
@@ -331,8 +332,8 @@ kafka_position_await_settled(const KafkaOptions *opts, const char *topic)
 		if (TimestampDifferenceExceeds(begin, GetCurrentTimestamp(), kafka_setting_commit_timeout))
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
-					 errmsg("a transaction stays open in the topic of positions \"%s\"", topic),
-					 errdetail("Waited for %d ms.", kafka_setting_commit_timeout),
+					 errmsg("a transaction stays open in the topic of the outbox's position"),
+					 errdetail("Waited for %d ms for topic \"%s\".", kafka_setting_commit_timeout, topic),
 					 errhint("Only the relay should have the right to write to this topic.")));
 		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, SETTLE_PAUSE_MS,
 						 PG_WAIT_EXTENSION);

@@ -90,6 +90,8 @@ finish_commit(Publisher *publisher)
 	if (commit->producer == NULL)
 		return;
 	kafka_transaction_commit(commit->producer);
+	if (!relay->waits)
+		kafka_producer_note_sent(commit->producer); /* the session may read what it published */
 	commit->producer = NULL;
 	relay->position = commit->position;
 	relay->progress.messages += commit->rows;

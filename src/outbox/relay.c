@@ -295,8 +295,9 @@ static void
 wait_for_rows(KafkaRelay *relay)
 {
 	show(relay, "waiting for rows");
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 kafka_setting_relay_naptime, PG_WAIT_EXTENSION);
+	if (!kafka_workers_was_woken())
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 kafka_setting_relay_naptime, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }

@@ -57,10 +57,15 @@ tell_end(const KafkaOutbox *outbox, KafkaRelayEnd end)
 				 errmsg("outbox \"%s\" is relayed by another process", outbox->name),
 				 errhint("See kafka.outbox_status; kafka.stop_relay stops a worker.")));
 	if (end == KAFKA_RELAY_UNRESOLVED)
+	{
+		const char *reason = kafka_lease_reason(outbox->id);
+
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("outbox \"%s\" is unresolved", outbox->name),
-				 errhint("kafka.outbox_status has the reason, kafka.outbox_resolve ends it.")));
+				 reason ? errdetail("Reason: %s.", reason) : 0,
+				 errhint("Nothing is published until kafka.outbox_resolve says how to go on.")));
+	}
 }
 
 /* The outboxes that the argument means; palloc'd in the current context. */

@@ -382,7 +382,7 @@ kafka_workers_enter_relay(int32 outbox, KafkaRelayStatus **status)
 bool
 kafka_workers_was_woken(void)
 {
-	return mine == NULL || pg_atomic_exchange_u32(&mine->woken, 0) != 0;
+	return mine != NULL && pg_atomic_exchange_u32(&mine->woken, 0) != 0;
 }
 
 static void

@@ -61,8 +61,10 @@ extern bool kafka_workers_enter_relay(int32 outbox, KafkaRelayStatus **status);
 extern void kafka_workers_leave_relay(void);
 
 /*
- * Has somebody woken this relay since it last asked?  Cleared by asking; true without shared
- * memory.  The latch is set only where that was not so before: so reset it, then ask, then sleep.
+ * Has somebody woken this relay since it last asked?  Cleared by asking; false where it has no
+ * entry, and can only look from time to time.  A latch is set only where the answer was false
+ * before: so who does not ask is woken once and never again.  Ask, sleep if not, reset the latch,
+ * look at the rows.
  */
 extern bool kafka_workers_was_woken(void);
 
