@@ -345,6 +345,9 @@ sub _keep
 		_write("$dir/$name.rows", $stand->sql('SELECT o.tableoid::regclass, o.outbox, o.xid, o.id, o.created, o.topic,
 			convert_from(o.key, \'UTF8\'), convert_from(o.value, \'UTF8\') FROM kafka.outbox_row o WHERE topic = \'' . $self->topic . '\' ORDER BY o.id', node => $node) // $stand->error);
 		system 'cp', $node->logfile, "$dir/$name.log";
+		# where a crash was
+		system "gdb -batch -ex bt '" . $node->config_data('--bindir') . "/postgres' '$_' >>'$dir/$name.backtrace' 2>&1; rm '$_'"
+			for glob $node->data_dir . '/core*';
 	}
 	for my $what (sort keys %$bad)
 	{
