@@ -76,7 +76,10 @@ extern int32 kafka_outbox_of_sender(const KafkaOptions *opts, int *partitioner);
  */
 extern void kafka_outbox_changed(void);
 
-/* Raised by each such change, wherever it was made: what was remembered before no longer holds. */
+/*
+ * Raised by each such change, wherever it was made: what was remembered before no longer holds.  In
+ * a transaction.
+ */
 extern uint64 kafka_outbox_generation(void);
 
 /*

@@ -345,11 +345,9 @@ kafka_position_await_settled(const KafkaOptions *opts, const char *topic)
  * Writing
  * ------------------------------------------------------------------------
  */
-void
-kafka_position_send(KafkaProducer *producer, KafkaTarget *target,
-					const KafkaOutboxPosition *position)
+char *
+kafka_position_encode(const KafkaOutboxPosition *position)
 {
-	KafkaMessage msg = {.partition = 0, .offset = KAFKA_UNKNOWN, .timestamp = KAFKA_UNKNOWN};
 	StringInfoData value;
 
 	initStringInfo(&value);
@@ -363,10 +361,17 @@ kafka_position_send(KafkaProducer *producer, KafkaTarget *target,
 					 position->incarnation.timeline, position->incarnation.database);
 	escape_json(&value, position->incarnation.instance);
 	appendStringInfoChar(&value, '}');
+	return value.data;
+}
+
+void
+kafka_position_send(KafkaProducer *producer, KafkaTarget *target, const char *value)
+{
+	KafkaMessage msg = {.partition = 0, .offset = KAFKA_UNKNOWN, .timestamp = KAFKA_UNKNOWN};
+
 	msg.key.data = RECORD_KEY;
 	msg.key.len = strlen(RECORD_KEY);
-	msg.value.data = value.data;
-	msg.value.len = value.len;
+	msg.value.data = value;
+	msg.value.len = strlen(value);
 	kafka_producer_send(producer, target, &msg);
-	pfree(value.data);
 }

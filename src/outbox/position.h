@@ -71,8 +71,8 @@ extern bool kafka_position_read(const KafkaOptions *opts, const char *topic,
  */
 extern void kafka_position_await_settled(const KafkaOptions *opts, const char *topic);
 
-/* Sends it in the producer's transaction; target: the topic. */
-extern void kafka_position_send(KafkaProducer *producer, KafkaTarget *target,
-								const KafkaOutboxPosition *position);
+/* The record's value, palloc'd; and sends it in the producer's transaction; target: the topic. */
+extern char *kafka_position_encode(const KafkaOutboxPosition *position);
+extern void kafka_position_send(KafkaProducer *producer, KafkaTarget *target, const char *value);
 
 #endif							/* KAFKA_OUTBOX_POSITION_H */

@@ -54,8 +54,8 @@ typedef struct Publisher
 	KafkaProducer *producer;	/* of the open transaction, or NULL */
 	Commit		commit;			/* of the one before */
 	TimestampTz now;			/* when the transaction was begun */
-	int64		tick;
-	pg_uuid_t	token;
+	KafkaOutboxPosition position;	/* when the tick is published whole */
+	char	   *whole;			/* the same as Kafka gets it */
 	int64		last_row;		/* sent, or published before */
 	int			rows;			/* in the open transaction */
 	int64		bytes;
@@ -103,20 +103,18 @@ finish_commit(Publisher *publisher)
 }
 
 /*
- * Ends the transaction with the position; row: as in KafkaOutboxPosition.  All of it has arrived, and
+ * Ends the transaction with the position.  All of it has arrived, and
  * so has the commit of the transaction before, when its own is begun; that is awaited by
  * finish_commit, while the next transaction's messages are on their way.  So messages stand in
  * Kafka in their order, and nothing is committed behind something that is not.
  */
 static void
-commit_transaction(Publisher *publisher, int64 row)
+commit_transaction(Publisher *publisher, const KafkaOutboxPosition *position, const char *value)
 {
 	KafkaRelay *relay = publisher->relay;
-	KafkaOutboxPosition position = {.tick = publisher->tick, .token = publisher->token,
-	.row = row, .claim = relay->claim, .incarnation = relay->self};
-	Commit		commit = {publisher->producer, position, publisher->rows, publisher->bytes};
+	Commit		commit = {publisher->producer, *position, publisher->rows, publisher->bytes};
 
-	kafka_position_send(publisher->producer, relay->positions[relay->turn], &position);
+	kafka_position_send(publisher->producer, relay->positions[relay->turn], value);
 	kafka_producer_flush(publisher->producer);
 	finish_commit(publisher);
 	kafka_transaction_commit_start(publisher->producer);
@@ -125,6 +123,16 @@ commit_transaction(Publisher *publisher, int64 row)
 	publisher->rows = 0;
 	publisher->bytes = 0;
 	relay->turn = 1 - relay->turn;
+}
+
+/* A batch is full: the position is the last row that was sent. */
+static void
+commit_part(Publisher *publisher)
+{
+	KafkaOutboxPosition position = publisher->position;
+
+	position.row = publisher->last_row;
+	commit_transaction(publisher, &position, kafka_position_encode(&position));
 }
 
 static bool
@@ -283,7 +291,7 @@ publish_row(Publisher *publisher, TupleTableSlot *slot)
 	MemoryContext old;
 
 	if (publisher->producer && is_full(publisher))
-		commit_transaction(publisher, publisher->last_row);
+		commit_part(publisher);
 	if (publisher->producer == NULL)
 		begin_transaction(publisher);
 	old = MemoryContextSwitchTo(publisher->row_context);
@@ -292,6 +300,10 @@ publish_row(Publisher *publisher, TupleTableSlot *slot)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * The position follows the last row at once: librdkafka tells the cluster of all partitions that a
+ * transaction has met so far in one request, and of the next one in another.
+ */
 static void
 publish_rows(Publisher *publisher, const KafkaXidRanges *ranges, int64 after)
 {
@@ -304,19 +316,24 @@ publish_rows(Publisher *publisher, const KafkaXidRanges *ranges, int64 after)
 	while ((slot = kafka_rows_next(scan)) != NULL)
 		publish_row(publisher, slot);
 	error_context_stack = callback.previous;
+	if (publisher->producer == NULL)
+		begin_transaction(publisher);	/* the position still has to move */
+	commit_transaction(publisher, &publisher->position, publisher->whole);
 	kafka_rows_end(scan);
 }
 
 static void
-init_publisher(Publisher *publisher, KafkaRelay *relay, int64 tick, const pg_uuid_t *token)
+init_publisher(Publisher *publisher, KafkaRelay *relay, const KafkaOutboxPosition *position)
 {
 	char	   *uuid = DatumGetCString(DirectFunctionCall1(uuid_out,
 														   UUIDPGetDatum(&relay->outbox.uuid)));
 
 	memset(publisher, 0, sizeof(*publisher));
 	publisher->relay = relay;
-	publisher->tick = tick;
-	publisher->token = *token;
+	publisher->position = *position;
+	publisher->position.claim = relay->claim;
+	publisher->position.incarnation = relay->self;
+	publisher->whole = kafka_position_encode(&publisher->position);
 	publisher->row_context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw relay row",
 												   ALLOCSET_DEFAULT_SIZES);
 	publisher->max_headers = 16;
@@ -340,12 +357,11 @@ kafka_relay_publish(KafkaRelay *relay, const KafkaTick *tick)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Publisher	publisher;
 	KafkaXidRanges ranges = kafka_snapshot_between(&relay->base.snapshot, &tick->snapshot);
+	KafkaOutboxPosition whole = {.tick = tick->tick, .token = tick->token,
+	.row = KAFKA_WHOLE_TICK};
 
-	init_publisher(&publisher, relay, tick->tick, &tick->token);
+	init_publisher(&publisher, relay, &whole);
 	publish_rows(&publisher, &ranges, published_row(relay, tick));
-	if (publisher.producer == NULL)
-		begin_transaction(&publisher);	/* the position still has to move */
-	commit_transaction(&publisher, KAFKA_WHOLE_TICK);
 	finish_commit(&publisher);
 	kafka_relay_set_base(relay, tick);
 	relay->progress.acknowledged = tick->tick;
@@ -360,9 +376,9 @@ kafka_relay_write_position(KafkaRelay *relay)
 {
 	Publisher	publisher;
 
-	init_publisher(&publisher, relay, relay->position.tick, &relay->position.token);
+	init_publisher(&publisher, relay, &relay->position);
 	begin_transaction(&publisher);
-	commit_transaction(&publisher, relay->position.row);
+	commit_transaction(&publisher, &publisher.position, publisher.whole);
 	finish_commit(&publisher);
 	MemoryContextDelete(publisher.row_context);
 }

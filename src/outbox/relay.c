@@ -250,6 +250,7 @@ next_tick(KafkaRelay *relay, KafkaTick *tick)
 	Round		round = ROUND_TICK;
 
 	kafka_relay_begin(relay);
+	relay->generation = kafka_outbox_generation();
 	MemoryContextSwitchTo(caller);
 	memset(tick, 0, sizeof(*tick));
 	if (!find_stored_tick(relay, tick))
@@ -309,10 +310,10 @@ is_wanted(KafkaRelay *relay)
 	const KafkaOutbox *outbox;
 	bool		wanted;
 
-	if (!relay->waits || relay->generation == kafka_outbox_generation())
+	if (!relay->waits || relay->judged_generation == relay->generation)
 		return true;
 	kafka_relay_begin(relay);
-	relay->generation = kafka_outbox_generation();
+	relay->judged_generation = kafka_outbox_generation();
 	outbox = kafka_outbox_by_id(relay->outbox.id);
 	wanted = outbox && outbox->enabled;
 	kafka_relay_commit(relay);

@@ -41,7 +41,8 @@ typedef struct KafkaRelay
 	KafkaProducer *producers[KAFKA_RELAY_PRODUCERS];
 	KafkaTarget *positions[KAFKA_RELAY_PRODUCERS];
 	int			turn;			/* whose the next transaction is */
-	uint64		generation;		/* of the outboxes' definitions, when it looked last */
+	uint64		generation;		/* of the outboxes' definitions, with the last round */
+	uint64		judged_generation;	/* when it last looked whether it is wanted */
 	bool		recorded;		/* the last tick says that it is published */
 	List	   *topics;			/* of RelayTopic (publish.c), last used first */
 
