@@ -201,7 +201,7 @@ sub resolve
 sub last_row
 {
 	my ($self) = @_;
-	return ($self->sql("BEGIN; SELECT put(1); SELECT pg_current_xact_id(); COMMIT") // "") =~ /(\d+)\s*\z/
+	return ($self->sql("BEGIN; SELECT put(300); SELECT pg_current_xact_id(); COMMIT") // "") =~ /(\d+)\s*\z/
 		? $1 : croak 'the last row cannot be written: ' . $self->error;
 }
 

@@ -14,7 +14,7 @@ my $CLIENTS = 16;
 my $RATE = 300;
 
 # Keys: 1 to 20 are hot, 101 to 140 those of prepared transactions that stay, 201 to 216 those of
-# long transactions, one for each client. Hot ones are locked in ascending order.
+# long transactions, one for each client; 300 is that of Stand::last_row. Hot ones are locked in ascending order.
 my %SCRIPTS = (
 	one => [ 10, <<'SQL' ],
 \set k random(1, 20)
@@ -92,6 +92,7 @@ CREATE TABLE key_row (k int PRIMARY KEY, n bigint NOT NULL DEFAULT 0) WITH (fill
 INSERT INTO key_row (k) SELECT i FROM generate_series(1, 20) i;
 INSERT INTO key_row (k) SELECT i FROM generate_series(101, 140) i;
 INSERT INTO key_row (k) SELECT i FROM generate_series(201, 216) i;
+INSERT INTO key_row (k) VALUES (300);
 CREATE TABLE ledger (round int, id uuid, k int, n bigint);
 CREATE INDEX ON ledger (round);
 CREATE TABLE round_now (round int, topic text);
