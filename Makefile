@@ -21,6 +21,8 @@
 ##                 BENCH="section=writing messages=100000 runs=3": only that, and quicker;
 ##                 see test/bench/run)
 ## bench-callgrind count the instructions a row takes (valgrind; BENCH="section=reading")
+## faults          many rounds of the outbox's relay, a fault in each, and an oracle
+##                 (FAULTS="--rounds 300 --seed 1 --kinds kill_relay,cut"; see test/faults/relay)
 ## layers          check that no file includes upwards; print the sizes of functions
 ## demo            show the extension at work on this machine's package index
 ## psql            open psql on the demo's PostgreSQL and Kafka, which keep running
@@ -28,7 +30,7 @@
 ## stop            stop what psql and kafka left running
 ## help            this list
 
-STAND_GOALS = check check-cassert check-sanitize check-versions bench bench-callgrind layers \
+STAND_GOALS = check check-cassert check-sanitize check-versions bench bench-callgrind faults layers \
 	demo psql kafka stop help
 PG_CONFIG ?= pg_config
 
@@ -55,6 +57,9 @@ bench:
 
 bench-callgrind:
 	@test/bench/run --callgrind $(BENCH)
+
+faults:
+	@test/faults/relay $(FAULTS)
 
 check-sanitize:
 	@test/sanitize $(TESTS)
