@@ -181,6 +181,15 @@ count(char **argv)
  * ------------------------------------------------------------------------
  */
 
+/* An error of the server's own, which is none of its going away. */
+static int
+is_refusal(const PGresult *result)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return state != NULL && strncmp(state, "57P", 3) != 0;
+}
+
 /* As the environment says; NULL: there is no server now. */
 static PGconn *
 connect_session(void)
@@ -196,7 +205,7 @@ connect_session(void)
 			PQclear(result);
 			return conn;
 		}
-		if (PQstatus(conn) == CONNECTION_OK)
+		if (is_refusal(result))
 			fail("prepare", PQerrorMessage(conn));
 		PQclear(result);
 	}
@@ -235,7 +244,7 @@ send_one(PGconn *conn, long number)
 		PQclear(result);
 		return conn;
 	}
-	if (PQstatus(conn) == CONNECTION_OK)
+	if (is_refusal(result))
 		fail("statement", PQerrorMessage(conn));
 	atomic_store(&sent[number].outcome, UNKNOWN);
 	PQclear(result);
