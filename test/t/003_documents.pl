@@ -152,7 +152,8 @@ is(join("\n", @in_manual), $rows, 'the settings of the manual are those of the s
 
 my $reference = squeeze(read_file('doc/functions.md'));
 my $functions = $node->safe_psql('postgres', <<'SQL');
-SELECT format('kafka.%s(%s) RETURNS %s', p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid))
+SELECT format('kafka.%s(%s)', p.proname, replace(pg_get_function_arguments(p.oid), 'IN ', '')) ||
+       coalesce(' RETURNS ' || pg_get_function_result(p.oid), '')
   FROM pg_proc AS p
   JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
   JOIN pg_extension AS e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
