@@ -26,6 +26,7 @@
 #include "sql/common.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 #include "utils/xid8.h"
@@ -195,9 +196,23 @@ out_of_spi(const char *text)
 	return text ? strcpy(SPI_palloc(strlen(text) + 1), text) : NULL;
 }
 
+/* Plans by the index: the tables have no statistics. */
+static int
+begin_settings(void)
+{
+	static const char *const off[] = {"enable_seqscan", "jit"};
+	int			level = NewGUCNestLevel();
+
+	for (size_t i = 0; i < lengthof(off); i++)
+		(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+								 true, 0, false);
+	return level;
+}
+
 static bool
 is_published(Wait *wait)
 {
+	int			level = begin_settings();
 	ListCell   *lc;
 	bool		behind = false;
 
@@ -215,6 +230,7 @@ is_published(Wait *wait)
 		wait->reason = out_of_spi(wait->reason);
 	}
 	SPI_finish();
+	AtEOXact_GUC(true, level);
 	return !wait->running && !behind;
 }
 
