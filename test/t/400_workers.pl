@@ -202,6 +202,14 @@ await_relays('postgres one', 'promoted, it relays', $reader);
 $reader->quit;
 $standby->stop('fast');
 
+# Its server is not there: what ends a relay that waits for Kafka?
+$begun = time;
+$psql->query_safe('SELECT kafka.stop_relay()');
+await_relays('', 'a relay that waits for Kafka is stopped');
+cmp_ok(time - $begun, '<', 6, 'soon');
+$psql->query_safe('SELECT kafka.start_relay()');
+await_relays('postgres one', 'and started');
+
 # --- shutdown ---------------------------------------------------------------------------------
 
 $psql->quit;
