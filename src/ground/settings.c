@@ -175,6 +175,10 @@ check_names(char **value, void **extra, GucSource source)
 	return good;
 }
 
+/*
+ * They mean nothing where the library is not preloaded, but may stand in postgresql.conf; and it is
+ * too late for PGC_POSTMASTER then.
+ */
 static void
 define_workers(void)
 {
@@ -187,7 +191,9 @@ define_workers(void)
 							"Most relays that run at a time, as background workers.",
 							"They are taken from max_worker_processes. 0: no background workers.",
 							&kafka_setting_max_workers,
-							10, 0, 256, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+							10, 0, 256,
+							process_shared_preload_libraries_in_progress ?
+							PGC_POSTMASTER : PGC_SIGHUP, 0, NULL, NULL, NULL);
 }
 
 void
@@ -197,8 +203,6 @@ kafka_settings_define(void)
 	define_enums();
 	define_limits();
 	define_relay();
-	/* a server that did not preload the library has no workers, and PGC_POSTMASTER is too late */
-	if (process_shared_preload_libraries_in_progress)
-		define_workers();
+	define_workers();
 	MarkGUCPrefixReserved("kafka_fdw");
 }

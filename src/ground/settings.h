@@ -37,7 +37,7 @@ extern char *kafka_setting_instance_name;	/* "" = made of host, port, data direc
 extern int	kafka_setting_log_broker_messages;	/* highest syslog level that is logged */
 extern int	kafka_setting_statistics_interval;	/* ms, 0 = none */
 extern int	kafka_setting_outbox_retention; /* s */
-extern char *kafka_setting_relay_databases; /* "" = all; NULL where not preloaded */
+extern char *kafka_setting_relay_databases; /* "" = all */
 extern int	kafka_setting_relay_naptime;	/* ms */
 extern int	kafka_setting_relay_takeover;	/* a KafkaRelayTakeover */
 extern int	kafka_setting_relay_batch_rows;

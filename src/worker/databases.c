@@ -30,7 +30,7 @@ kafka_workers_allow_database(const char *name)
 	ListCell   *lc;
 	bool		allowed = false;
 
-	if (kafka_setting_relay_databases == NULL || kafka_setting_relay_databases[0] == '\0')
+	if (kafka_setting_relay_databases[0] == '\0')
 		return true;
 	names = pstrdup(kafka_setting_relay_databases);
 	if (SplitIdentifierString(names, ',', &list))

@@ -94,12 +94,13 @@ sub terminate
 }
 
 my $relay = pid_of('one');
+my $restarts = $psql->query_safe("SELECT restarts FROM kafka.workers WHERE outbox = 'one'");
 my $begun = time;
 terminate('one');
 cmp_ok(time - $begun, '>', 0.9, 'a relay that was terminated is started again, not at once');
-is($psql->query_safe("SELECT restarts, last_exit FROM kafka.workers WHERE outbox = 'one'"), '1|died', 'its count');
+is($psql->query_safe("SELECT restarts, last_exit FROM kafka.workers WHERE outbox = 'one'"), $restarts + 1 . '|died', 'its count');
 $relay = terminate('one');
-is($psql->query_safe("SELECT restarts, next_start FROM kafka.workers WHERE outbox = 'one'"), '2|', 'once more');
+is($psql->query_safe("SELECT restarts, next_start FROM kafka.workers WHERE outbox = 'one'"), $restarts + 2 . '|', 'once more');
 like(slurp_file($node->logfile), qr/event=relay_ended database=\d+ outbox="one" reason=died failures=2 restart_ms=2000\n/,
 	'the pause is doubled');
 $psql->query_safe("SELECT pg_cancel_backend($relay)");
@@ -202,6 +203,14 @@ await_relays('postgres one', 'promoted, it relays', $reader);
 $reader->quit;
 $standby->stop('fast');
 
+# Its server is not there: what ends a relay that waits for Kafka?
+$begun = time;
+$psql->query_safe('SELECT kafka.stop_relay()');
+await_relays('', 'a relay that waits for Kafka is stopped');
+cmp_ok(time - $begun, '<', 6, 'soon');
+$psql->query_safe('SELECT kafka.start_relay()');
+await_relays('postgres one', 'and started');
+
 # --- shutdown ---------------------------------------------------------------------------------
 
 $psql->quit;
@@ -261,6 +270,7 @@ like($psql->error, qr/shared_preload_libraries/, 'and says so');
 $psql->query_safe('SELECT kafka.stop_relay()');
 is($psql->query_safe('SELECT count(*) FROM kafka.workers'), '0', 'the view is empty');
 $psql->quit;
+unlike(slurp_file($node->logfile), qr/invalid configuration parameter/, 'settings of workers may stay where they are');
 is(scalar(() = slurp_file($node->logfile) =~ /terminated by signal 9/g), 2, 'no crash but those that were made');
 unlike(slurp_file($node->logfile), qr/PANIC|signal 1?1:|signal 6:/, 'none at all');
 $node->stop;
