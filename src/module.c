@@ -33,6 +33,7 @@ _PG_init(void)
 	kafka_ends_init();
 	kafka_commit_init();
 	kafka_outbox_row_init();
+	kafka_outbox_prepared_init();
 	kafka_discard_init();
 	kafka_leave_init();
 	kafka_workers_init();

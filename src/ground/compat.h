@@ -156,6 +156,13 @@ typedef ListCell *KafkaMemberIterator;
 #define KAFKA_WORKER_INTERRUPTIBLE 0
 #endif
 
+/* 19 gives signal handlers another argument, and what is no handler needs a cast. */
+#if PG_VERSION_NUM >= 190000
+#define KAFKA_SIG_IGN PG_SIG_IGN
+#else
+#define KAFKA_SIG_IGN SIG_IGN
+#endif
+
 /*
  * JSON callbacks return a code from 16 on; the lexer may live on the caller's stack
  * from 17 on (then it takes the struct as first argument).

@@ -14,6 +14,7 @@
 #include "ground/options.h"
 #include "ground/settings.h"
 #include "miscadmin.h"
+#include "utils/varlena.h"
 
 char	   *kafka_setting_server;
 int			kafka_setting_delivery = KAFKA_DELIVERY_BEFORE_COMMIT;
@@ -158,6 +159,22 @@ define_relay(void)
 							NULL, NULL, NULL);
 }
 
+/* A list as in search_path. */
+static bool
+check_names(char **value, void **extra, GucSource source)
+{
+	char	   *names = pstrdup(*value);
+	List	   *list = NIL;
+	bool		good = SplitIdentifierString(names, ',', &list);
+
+	if (!good)
+		GUC_check_errdetail("It takes names, separated by commas; in double quotes where they are "
+							"not in lower case.");
+	list_free(list);
+	pfree(names);
+	return good;
+}
+
 static void
 define_workers(void)
 {
@@ -165,10 +182,10 @@ define_workers(void)
 							   "Databases whose outboxes are relayed, separated by commas.",
 							   "Empty: all that have the extension.",
 							   &kafka_setting_relay_databases, "", PGC_SIGHUP, 0,
-							   NULL, NULL, NULL);
+							   check_names, NULL, NULL);
 	DefineCustomIntVariable("kafka_fdw.max_workers",
-							"Most background workers of the extension at a time.",
-							"They are taken from max_worker_processes.",
+							"Most relays that run at a time, as background workers.",
+							"They are taken from max_worker_processes. 0: no background workers.",
 							&kafka_setting_max_workers,
 							10, 0, 256, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }

@@ -66,8 +66,8 @@ extern bool kafka_position_read(const KafkaOptions *opts, const char *topic,
 								KafkaOutboxPosition *position);
 
 /*
- * Waits until nobody's transaction is open in the topic.  Once the relay's own transactional ids are
- * fenced, what their predecessors had under way is visible then, or gone.
+ * Waits until all that is in the topic now is committed or aborted, and readers see it.  Once the
+ * relay's own transactional ids are fenced, that is so soon.
  */
 extern void kafka_position_await_settled(const KafkaOptions *opts, const char *topic);
 

@@ -45,4 +45,7 @@ extern uint64 kafka_outbox_writing_xid(void);
 /* Registers the transaction callback that wakes relays; called once, from _PG_init. */
 extern void kafka_outbox_row_init(void);
 
+/* prepared.c: watches for COMMIT PREPARED; called once, from _PG_init. */
+extern void kafka_outbox_prepared_init(void);
+
 #endif							/* KAFKA_OUTBOX_ROW_H */

@@ -146,6 +146,20 @@ look(KafkaRelay *relay, const KafkaLease *lease, Finding *finding)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * A commit is answered some milliseconds before readers see it: a position that is missing or too
+ * old may be on its way.  Nobody waits where the first look finds what it should.
+ */
+static void
+look_twice(KafkaRelay *relay, const KafkaLease *lease, Finding *finding)
+{
+	look(relay, lease, finding);
+	if (finding->reason == NULL)
+		return;
+	kafka_position_await_settled(relay->opts, relay->topic);
+	look(relay, lease, finding);
+}
+
 /* ------------------------------------------------------------------------
  * Resolving
  * ------------------------------------------------------------------------
@@ -381,7 +395,7 @@ kafka_relay_start(KafkaRelay *relay)
 		kafka_relay_commit(relay);
 		return ended(KAFKA_RELAY_UNRESOLVED, reason);
 	}
-	look(relay, &lease, &finding);
+	look_twice(relay, &lease, &finding);
 	if (!is_unresolved(&lease, &finding))
 	{
 		fence(relay);

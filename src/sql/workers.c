@@ -19,6 +19,7 @@
 #include "outbox/query.h"
 #include "sql/arguments.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "worker/registry.h"
 #include "worker/requests.h"

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "client/member.h"
+#include "ground/compat.h"
 #include "ground/options.h"
 #include "nodes/pg_list.h"
 #include "utils/timestamp.h"
@@ -127,7 +128,7 @@ extern void kafka_consumers_leave(KafkaSessionConsumer *consumer);
 extern void kafka_consumers_close_all(void);
 
 /* The group has gone on: what this transaction has read no longer counts (40001). */
-extern void kafka_consumers_throw_lost(const KafkaSessionConsumer *consumer) pg_attribute_noreturn();
+extern KAFKA_NORETURN void kafka_consumers_throw_lost(const KafkaSessionConsumer *consumer);
 
 /* Positions that have moved in this transaction. */
 extern bool kafka_consumers_is_pending(const KafkaSessionConsumer *consumer);

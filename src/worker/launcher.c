@@ -19,6 +19,8 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "ground/compat.h"
 #include "ground/logfmt.h"
 #include "ground/settings.h"
@@ -48,6 +50,9 @@
 
 /* What has run so long ran well. */
 #define RAN_WELL_MS (60 * 1000)
+
+/* A relay that is stopped, and does not see it because it waits for Kafka, is terminated. */
+#define STOP_MS 2000
 
 /* Between two warnings of too few workers. */
 #define WARNING_MS (3600 * 1000)
@@ -214,6 +219,7 @@ apply_found(Oid database, const KafkaFound *outbox)
 	if (worker == NULL)
 		return;
 	strlcpy(worker->name, outbox->name, sizeof(worker->name));
+	worker->unwanted = 0;
 	earliest = Max(earliest, after(worker->ended, backoff_ms(worker->failures)));
 	if (worker->state == KAFKA_WORKER_STOPPED ||
 		(worker->state == KAFKA_WORKER_UNRESOLVED && outbox->resolved))
@@ -229,7 +235,7 @@ was_found(int32 outbox, int count)
 	return false;
 }
 
-/* Those that run and were not found see for themselves that they are to end. */
+/* Those that run and were not found see for themselves, as a rule, that they are to end. */
 static void
 apply_answer(Oid database, int count)
 {
@@ -239,9 +245,13 @@ apply_answer(Oid database, int count)
 	{
 		KafkaWorker *worker = kafka_registry_worker(i);
 
-		if (worker->state != KAFKA_WORKER_NONE && worker->database == database &&
-			!kafka_worker_is_live(worker) && !was_found(worker->outbox, count))
+		if (worker->state == KAFKA_WORKER_NONE || worker->database != database ||
+			was_found(worker->outbox, count))
+			continue;
+		if (!kafka_worker_is_live(worker))
 			worker->state = KAFKA_WORKER_NONE;
+		else if (worker->unwanted == 0)
+			worker->unwanted = after(GetCurrentTimestamp(), STOP_MS);
 	}
 }
 
@@ -302,6 +312,25 @@ take_ended(void)
 			settle_scout(worker);
 		else
 			settle_relay(worker);
+	}
+	kafka_registry_unlock();
+}
+
+static void
+terminate_unwanted(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	kafka_registry_lock(true);
+	for (int i = 1; i < kafka_registry_count(); i++)
+	{
+		KafkaWorker *worker = kafka_registry_worker(i);
+
+		if (worker->state != KAFKA_WORKER_RUNNING || worker->unwanted == 0 ||
+			worker->unwanted > now)
+			continue;
+		(void) kill(worker->pid, SIGTERM);
+		worker->unwanted = after(now, STOP_MS);
 	}
 	kafka_registry_unlock();
 }
@@ -433,6 +462,7 @@ start_process(int i)
 		worker->restarts++;
 	worker->state = KAFKA_WORKER_STARTING;
 	worker->started = 0;
+	worker->unwanted = 0;
 	return true;
 }
 
@@ -512,18 +542,19 @@ static TimestampTz
 next_event(void)
 {
 	TimestampTz next = next_refresh;
+	bool		full = live_relays() >= kafka_setting_max_workers;
 	ListCell   *lc;
 
 	if (kafka_registry_worker(KAFKA_SCOUT)->state == KAFKA_WORKER_NONE)
 		foreach(lc, databases)
 			next = Min(next, look_at((KafkaDatabase *) lfirst(lc)));
-	if (live_relays() >= kafka_setting_max_workers)
-		return next;
 	for (int i = 1; i < kafka_registry_count(); i++)
 	{
 		KafkaWorker *worker = kafka_registry_worker(i);
 
-		if (worker->state == KAFKA_WORKER_PENDING)
+		if (worker->state == KAFKA_WORKER_RUNNING && worker->unwanted != 0)
+			next = Min(next, worker->unwanted);
+		if (worker->state == KAFKA_WORKER_PENDING && !full)
 			next = Min(next, Max(Max(worker->next_start, next_try),
 								 kafka_registry_left_until(worker->database)));
 	}
@@ -603,6 +634,7 @@ kafka_launcher_main(Datum arg)
 		take_ended();
 		take_requests();
 		refresh();
+		terminate_unwanted();
 		start_scouts();
 		start_relays();
 		nap();

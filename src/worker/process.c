@@ -35,6 +35,10 @@ override_settings(int lock_timeout)
 
 	snprintf(ms, sizeof(ms), "%d", lock_timeout);
 	set("lock_timeout", ms);
+	set("statement_timeout", "0");
+	set("idle_in_transaction_session_timeout", "0");
+	if (GetConfigOption("transaction_timeout", true, false))
+		set("transaction_timeout", "0");	/* since 17 */
 	set("search_path", "");
 	set("default_transaction_read_only", "off");
 	set("default_transaction_isolation", "read committed");
@@ -55,7 +59,7 @@ kafka_worker_connect(Datum arg, int lock_timeout)
 	 * A cancelled wait for synchronous replication would be taken for a commit that is replicated:
 	 * what is to end a worker is SIGTERM.
 	 */
-	pqsignal(SIGINT, SIG_IGN);
+	pqsignal(SIGINT, KAFKA_SIG_IGN);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();

@@ -168,11 +168,19 @@ kafka_registry_next_generation(void)
 static void
 detach(int code, Datum arg)
 {
+	bool		left;
+
 	if (mine == NULL)
 		return;
+	left = kafka_registry_is_left(mine->database);
 	kafka_registry_lock(true);
 	if (mine->generation == DatumGetUInt32(arg))
 	{
+		/* terminated for that, as the one that waits for Kafka is */
+		if (left)
+			mine->end = KAFKA_END_LEFT;
+		else if (mine->end == KAFKA_END_DIED && mine->unwanted != 0)
+			mine->end = KAFKA_END_STOPPED;
 		mine->state = KAFKA_WORKER_ENDED;
 		mine->ended = GetCurrentTimestamp();
 		mine->pid = 0;

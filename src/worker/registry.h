@@ -59,6 +59,7 @@ typedef struct KafkaWorker
 	TimestampTz started;
 	TimestampTz ended;
 	TimestampTz next_start;
+	TimestampTz unwanted;		/* its outbox is not enabled: then it is terminated; 0: it is */
 } KafkaWorker;
 
 /* An enabled outbox that a scout has found. */

@@ -14,7 +14,7 @@ our ($work, $brokers) = @ENV{qw(BENCH_WORK KAFKA_BROKERS)};
 our %opt = (messages => 1_000_000, runs => 5, section => 'all', only => '',
 	points => 1000, scans => 1000, memory => 2_000_000,
 	rows => 10_000_000, transactions => 1000, sessions => 16, calls => 100_000, idle => 300_000,
-	topics => 2000);
+	topics => 2000, backlog => 200_000, seconds => 10, drained => 1_000_000, bloat => 10_000_000);
 
 our @EXPORT = qw($PARTITIONS $work $brokers %opt set_options wanted median percentile session ask
 	finish cpu_ms own_ms status descriptors statement program interleaved value_100 fill line
@@ -30,7 +30,8 @@ sub set_options
 		die "not a number: $_\n" if $name !~ /^(section|only)$/ && $value !~ /^\d+$/;
 		$opt{$name} = $value;
 	}
-	die "section: reading, writing, consuming or all\n" unless $opt{section} =~ /^(reading|writing|consuming|all)$/;
+	die "section: reading, writing, consuming, outbox or all\n"
+		unless $opt{section} =~ /^(reading|writing|consuming|outbox|all)$/;
 }
 
 # Does only= leave this part of a section in?

@@ -9,6 +9,7 @@ use lib $FindBin::Bin;
 use Bench;
 use Consuming;
 use Instructions;
+use Outbox;
 use Reading;
 use Writing;
 
@@ -27,8 +28,8 @@ if ($callgrind)
 	exit 0;
 }
 my %sections = (reading => sub { Reading::run($session, $major) }, writing => sub { Writing::run($session) },
-	consuming => sub { Consuming::run($session) });
-for my $section (qw(reading writing consuming))
+	consuming => sub { Consuming::run($session) }, outbox => sub { Outbox::run() });
+for my $section (qw(reading writing consuming outbox))
 {
 	next unless $opt{section} eq $section || $opt{section} eq 'all';
 	$sections{$section}->();
