@@ -37,6 +37,10 @@ my %KINDS = (
 	crash_at_step => [ 'immediate shutdown at some step in a slow network',
 		sub { at_step($_[0], sub { restart($_[0], 'immediate') }) }, 1 ],
 	broker_at_step => [ 'kill -9 of a broker at some step in a slow network', sub { at_step($_[0], \&kill_broker) }, 1 ],
+	kill_in_backlog => [ 'kill -9 of the relay while it publishes a backlog', sub { in_backlog($_[0], \&kill_relay) } ],
+	cut_in_backlog => [ 'connections end while the relay publishes a backlog', sub { in_backlog($_[0], \&cut) }, 1 ],
+	crash_in_backlog => [ 'immediate shutdown while the relay publishes a backlog',
+		sub { in_backlog($_[0], sub { restart($_[0], 'immediate') }) } ],
 	promote => [ 'a synchronous standby is promoted, the old primary runs', \&promote, 0, \&synchronous_standby ],
 	lagging_republish => [ 'a standby that lagged is promoted; republish',
 		sub { lagging($_[0], 'republish') }, 0, \&standby ],
@@ -81,6 +85,8 @@ sub kill_process
 	kill 'KILL', $pid;
 	return;
 }
+
+sub kill_relay { my ($round) = @_; return kill_process($round, 'relay_pid'); }
 
 sub kill_postmaster
 {
@@ -241,6 +247,21 @@ sub at_step
 	$round->pump(between(0.3, 1.2));
 	$fault->($round);
 	$proxy->heal;
+	return;
+}
+
+# Rows are left to lie for a while; then the relay finds one tick with all of them.
+sub in_backlog
+{
+	my ($round, $fault) = @_;
+	my $stand = $round->stand;
+	defined $stand->sql('SELECT kafka.stop_relay()') or croak 'stop_relay: ' . $stand->error;
+	$round->pump(between(0.5, 1.2));
+	defined $stand->sql('SELECT kafka.start_relay()') or croak 'start_relay: ' . $stand->error;
+	$stand->proxy->latency(int between(1, 15)) if $stand->proxy;
+	$round->pump(between(0, 0.6));
+	$fault->($round);
+	$stand->proxy->heal if $stand->proxy;
 	return;
 }
 

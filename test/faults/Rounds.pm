@@ -131,7 +131,8 @@ sub _round
 	$self->{sum}{$_} += @{ $bad->{$_} // [] } for @VERDICTS;
 	$self->{sum}{stuck}++ if $error;
 	push @wrong, 'STUCK: ' . ($error =~ s/ at \S+ line \d+\.?\n.*//sr =~ s/\s+/ /gr) if $error;
-	$self->{report}->(sprintf '%5d %-18s at %4.1f s %6d rows %5.1f s  %s%s', $number, $kind, $round->{moment} // 0,
+	$self->{report}->(sprintf '%5d %-18s at %4.1f s, batch %5d: %5d rows %5.1f s  %s%s', $number, $kind,
+		$round->{moment} // 0, $round->{batch} // 0,
 		$round->{found} ? $round->{found}{rows} : 0, time - $round->{begun}, @wrong ? join(', ', @wrong) : 'ok',
 		@{ $round->{notes} } ? ' (' . join('; ', @{ $round->{notes} }) . ')' : '');
 	$round->_keep($bad, $error) if @wrong || $self->{keep};
@@ -248,8 +249,9 @@ sub _run
 	my ($prepare, $strike) = map { Kinds->can($_)->($self->{kind}) } qw(prepare strike);
 	$self->{writers} = Writers->new(dir => $rounds->{dir}, seed => $rounds->{seed} + 1000 * $self->{number}, delivery => $rounds->{delivery});
 	$self->{moment} = 0.3 + rand 1.7;
+	$self->{batch} = (2, 7, 50, 10000)[ rand 4 ];
 	$prepare->($self) if $prepare;
-	$stand->begin_round($self->{number}, $self->topic);
+	$stand->begin_round($self->{number}, $self->topic, $self->{batch});
 	$self->write($Rounds::WRITE_S);
 	my $done = eval {
 		$self->pump($self->{moment});

@@ -29,6 +29,7 @@ max_worker_processes = 16
 max_prepared_transactions = 64
 shared_buffers = 32MB
 kafka_fdw.connect_timeout = 3s
+kafka_fdw.outbox_retention = 2s
 CONF
 
 my $nodes_made = 0;
@@ -79,11 +80,13 @@ sub await_up
 	return;
 }
 
-# A topic of the round's own, to which writers write from now on.
+# A topic of the round's own, to which writers write from now on; and how many rows the relay puts
+# into one transaction at most: with few, a tick takes several.
 sub begin_round
 {
-	my ($self, $round, $topic) = @_;
-	$self->{node}->safe_psql('postgres', "SELECT kafka.create_topic('$topic', $TOPIC_PARTITIONS, server => 'direct');
+	my ($self, $round, $topic, $batch) = @_;
+	$self->{node}->safe_psql('postgres', "ALTER SYSTEM SET kafka_fdw.relay_batch_rows = $batch");
+	$self->{node}->safe_psql('postgres', "SELECT pg_reload_conf(); SELECT kafka.create_topic('$topic', $TOPIC_PARTITIONS, server => 'direct');
 		ALTER FOREIGN TABLE event OPTIONS (SET topic '$topic');
 		UPDATE round_now SET round = $round, topic = '$topic'");
 	return;
