@@ -68,7 +68,7 @@ SELECT kafka.produce(NULL, 'x'::text);
 INSERT INTO outbox_rows_table (p, v) VALUES (-2, 'x');
 ALTER SERVER outbox_rows OPTIONS (message_max_bytes '1000');
 SELECT kafka.produce('outbox_rows', repeat('x', 1000));
-SELECT (kafka.produce('outbox_rows', repeat('x', 900))).topic;
+SELECT (kafka.produce('outbox_rows', repeat('x', 800))).topic;
 ALTER FOREIGN TABLE outbox_rows_table OPTIONS (linger_ms '5');
 ALTER FOREIGN TABLE outbox_rows_table OPTIONS (DROP delivery, linger_ms '5');
 INSERT INTO outbox_rows_table (v) VALUES ('x');

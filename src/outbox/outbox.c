@@ -67,8 +67,7 @@ typedef struct Sender
 {
 	Oid			serverid;
 	Oid			userid;
-	int32		outbox;
-	int			partitioner;	/* the server's */
+	KafkaOutboxSender outbox;
 } Sender;
 
 static MemoryContext cache;		/* of the senders; NULL: nothing is remembered */
@@ -405,7 +404,7 @@ insert_definition(const char *name, const char *server, const char *username)
 }
 
 /* A name may be another outbox's; then a number is put behind it. */
-static int32
+static const KafkaOutbox *
 make_automatic(const char *server, const char *username)
 {
 	const char *base = username[0] ? psprintf("%s/%s", server, username) : server;
@@ -424,7 +423,7 @@ make_automatic(const char *server, const char *username)
 		}
 		outbox = find_automatic(server, username);
 		if (outbox)
-			return outbox->id;
+			return outbox;
 		if (inserted)
 			break;
 	}
@@ -461,19 +460,54 @@ find_sender(const KafkaOptions *opts)
 	return NULL;
 }
 
-static int32
+static void
+tell_relay(void *arg)
+{
+	const KafkaOutbox *outbox = (const KafkaOutbox *) arg;
+
+	if (outbox->username[0])
+		errcontext("what the relay connects with: the user mapping of \"%s\" on server \"%s\"",
+				   outbox->username, outbox->server);
+	else
+		errcontext("what the relay connects with: the user mapping for PUBLIC on server \"%s\", "
+				   "or none", outbox->server);
+}
+
+KafkaOptions *
+kafka_outbox_check_relay(const KafkaOutbox *outbox)
+{
+	ErrorContextCallback callback = {.callback = tell_relay, .arg = unconstify(KafkaOutbox *, outbox)};
+	KafkaOptions *opts = kafka_outbox_options(outbox);
+
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	(void) kafka_property_collect(opts, KAFKA_ROLE_TRANSACTIONAL);
+	error_context_stack = callback.previous;
+	return opts;
+}
+
+/* The sender's options may be his own, a superuser's for one: the relay's are what counts. */
+static KafkaOutboxSender
 look_up(const KafkaOptions *opts)
 {
-	const char *username = kafka_outbox_username(opts->serverid, opts->userid);
+	char	   *username = pstrdup(kafka_outbox_username(opts->serverid, opts->userid));
+	KafkaOutbox wanted = {.name = opts->server_name, .server = opts->server_name,
+	.username = username};
+	const KafkaOptions *relay_opts = kafka_outbox_check_relay(&wanted);
 	const KafkaOutbox *outbox = find_automatic(opts->server_name, username);
+	KafkaOutboxSender sender;
 
-	return outbox ? outbox->id : make_automatic(opts->server_name, username);
+	if (outbox == NULL)
+		outbox = make_automatic(opts->server_name, username);
+	sender.outbox = outbox->id;
+	sender.partitioner = relay_opts->partitioner;
+	sender.max_message = kafka_property_max_message(relay_opts);
+	return sender;
 }
 
 static const Sender *
-remember(const KafkaOptions *opts, int32 outbox)
+remember(const KafkaOptions *opts, const KafkaOutboxSender *outbox)
 {
-	int			partitioner = kafka_options_of_server(opts->serverid, opts->userid)->partitioner;
 	MemoryContext old;
 	Sender	   *sender;
 
@@ -482,18 +516,17 @@ remember(const KafkaOptions *opts, int32 outbox)
 	sender = palloc(sizeof(Sender));
 	sender->serverid = opts->serverid;
 	sender->userid = opts->userid;
-	sender->outbox = outbox;
-	sender->partitioner = partitioner;
+	sender->outbox = *outbox;
 	senders = lappend(senders, sender);
 	MemoryContextSwitchTo(old);
 	return sender;
 }
 
-int32
-kafka_outbox_of_sender(const KafkaOptions *opts, int *partitioner)
+KafkaOutboxSender
+kafka_outbox_of_sender(const KafkaOptions *opts)
 {
 	const Sender *sender = find_sender(opts);
-	int32		outbox;
+	KafkaOutboxSender outbox;
 
 	/* options that a relay's producer cannot honour are the sender's error */
 	if (sender == NULL || kafka_property_has_tables(opts))
@@ -503,9 +536,10 @@ kafka_outbox_of_sender(const KafkaOptions *opts, int *partitioner)
 		watch();
 		outbox = look_up(opts);
 		kafka_outbox_warn_without_workers();
-		sender = remember(opts, outbox);
+		sender = remember(opts, &outbox);
 	}
-	*partitioner = opts->partitioner == sender->partitioner ? KAFKA_OUTBOX_PARTITIONER :
+	outbox = sender->outbox;
+	outbox.partitioner = opts->partitioner == outbox.partitioner ? KAFKA_OUTBOX_PARTITIONER :
 		opts->partitioner;
-	return sender->outbox;
+	return outbox;
 }

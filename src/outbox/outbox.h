@@ -40,6 +40,14 @@ typedef struct KafkaOutboxSource
 	char	   *id_column;
 } KafkaOutboxSource;
 
+/* Where the messages of a sender go. */
+typedef struct KafkaOutboxSender
+{
+	int32		outbox;
+	int			partitioner;	/* of its rows */
+	int64		max_message;	/* what the relay can send, bytes (client/property.h) */
+} KafkaOutboxSender;
+
 /* By name, palloc'd; NULL, or raises 42704 that names it, where there is none. */
 extern KafkaOutbox *kafka_outbox_find(const char *name, bool missing_ok);
 
@@ -64,11 +72,17 @@ extern List *kafka_outbox_list(void);
 extern KafkaOptions *kafka_outbox_options(const KafkaOutbox *outbox);
 
 /*
- * The number of the outbox for messages through this server as this user; made where it is new.
- * Remembered in the session.  *partitioner: what its rows have, KAFKA_OUTBOX_PARTITIONER (row.h) or
- * that of a foreign table where it is not the server's.
+ * The same, checked: raises as kafka_property_collect where a relay may not connect with them, and
+ * says in the context whose they are.
  */
-extern int32 kafka_outbox_of_sender(const KafkaOptions *opts, int *partitioner);
+extern KafkaOptions *kafka_outbox_check_relay(const KafkaOutbox *outbox);
+
+/*
+ * The outbox for messages through this server as this user; made where it is new.  Remembered in
+ * the session.  Its partitioner is KAFKA_OUTBOX_PARTITIONER (row.h), or that of a foreign table
+ * where it is not the server's.  Raises what kafka_outbox_check_relay does.
+ */
+extern KafkaOutboxSender kafka_outbox_of_sender(const KafkaOptions *opts);
 
 /*
  * Something in outbox_definition or outbox_ring has changed, or is about to: every session looks

@@ -14,6 +14,12 @@
 
 #include "ground/message.h"
 
+/*
+ * What the relay's own header, kafka_fdw.id, adds to a message at most: two lengths, its name, and
+ * the outbox's UUID with a number behind it; bytes.
+ */
+#define KAFKA_OUTBOX_ID_SIZE (1 + 12 + 1 + 36 + 1 + 19)
+
 /* The server's partitioner. */
 #define KAFKA_OUTBOX_PARTITIONER (-1)
 

@@ -138,7 +138,7 @@ make_copy(const TriggerData *data)
 	KafkaOptions *opts;
 
 	copy->source = find_source(data);
-	opts = kafka_outbox_options(&copy->source->outbox);
+	opts = kafka_outbox_check_relay(&copy->source->outbox);
 	check_owner(copy->source, opts);
 	kafka_outbox_warn_without_workers();
 	copy->sender = kafka_sender_into_outbox(opts, copy->source->outbox.id);

@@ -82,8 +82,13 @@ make_sender(const KafkaOptions *opts, const char *topic)
 static void
 open_outbox(KafkaSender *sender, const KafkaOptions *opts)
 {
+	KafkaOutboxSender outbox;
+
 	kafka_topic_check_name(sender->topic);
-	sender->outbox = kafka_outbox_of_sender(opts, &sender->partitioner);
+	outbox = kafka_outbox_of_sender(opts);
+	sender->outbox = outbox.outbox;
+	sender->partitioner = outbox.partitioner;
+	sender->max_message = Min(sender->max_message, outbox.max_message);
 }
 
 KafkaSender *
@@ -146,12 +151,17 @@ varint_size(size_t len)
 	return size;
 }
 
-/* As librdkafka counts it against message.max.bytes (rd_kafka_msg_max_wire_size). */
+/*
+ * As librdkafka counts it against message.max.bytes (rd_kafka_msg_max_wire_size), with what a relay
+ * adds.
+ */
 static int64
-message_size(const KafkaMessage *msg)
+message_size(const KafkaSender *sender, const KafkaMessage *msg)
 {
 	int64		size = MESSAGE_OVERHEAD + (int64) msg->key.len + (int64) msg->value.len;
 
+	if (sender->outbox != NO_OUTBOX)
+		size += KAFKA_OUTBOX_ID_SIZE;
 	for (int i = 0; i < msg->nheaders; i++)
 	{
 		size_t		name_len = strlen(msg->headers[i].name);
@@ -193,12 +203,12 @@ kafka_sender_check(const KafkaSender *sender, const KafkaMessage *msg)
 	if (sender->topic == NULL)
 		kafka_topic_check_name(msg->topic);
 	check_partition(sender, msg);
-	if (message_size(msg) > sender->max_message)
+	if (message_size(sender, msg) > sender->max_message)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("message for topic \"%s\" is too large", topic_of(sender, msg)),
 				 errdetail("It has " INT64_FORMAT " bytes with key and headers, the limit is "
-						   INT64_FORMAT ".", message_size(msg), sender->max_message),
+						   INT64_FORMAT ".", message_size(sender, msg), sender->max_message),
 				 errhint("Raise \"message_max_bytes\" on the server, and the topic's "
 						 "\"max.message.bytes\".")));
 }
