@@ -135,6 +135,17 @@ SELECT a.partition, a.position, c.offset AS committed
 SELECT kafka.close_consumer();
 
 \echo
-\echo :b'13. Is all well between here and Kafka?':n
+\echo :b'13. An outbox: a trigger writes rows, a background worker publishes them exactly once':n
+\echo
+CREATE TRIGGER publish AFTER INSERT OR UPDATE ON orders
+  FOR EACH ROW EXECUTE FUNCTION kafka.publish('orders', 'id', 'delivery=outbox', 'format=row');
+INSERT INTO orders VALUES (3, 'Edsger', 7.25);
+UPDATE orders SET amount = 8 WHERE id = 3;
+SELECT kafka.wait_for_relay('30s');
+SELECT id, customer, amount, key, offs FROM order_events ORDER BY offs;
+SELECT outbox, state, backlog_rows, messages, transactions FROM kafka.outbox_status;
+
+\echo
+\echo :b'14. Is all well between here and Kafka?':n
 \echo
 SELECT * FROM kafka.check();

@@ -95,14 +95,21 @@ extension_settings() {
     fi
 }
 
-# init_postgres DIR STAGE: a cluster in DIR/data. Its settings make tests fast and
-# their outputs the same everywhere. The extension's workers run there, and leave those of
-# parallel queries enough room.
+# init_postgres DIR STAGE: a cluster in DIR/data.
 init_postgres() {
     pg initdb -D "$1/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$1/initdb.log" 2>&1 || {
         tail -n 5 "$1/initdb.log" >&2
         die "initdb failed"
     }
+    configure_postgres "$@"
+}
+
+# configure_postgres DIR STAGE: settings that make tests fast and their outputs the same
+# everywhere. The extension's workers run there, and leave those of parallel queries enough
+# room. Also for a cluster that an older checkout has made.
+configure_postgres() {
+    grep -q "^include = 'kafka_fdw.conf'" "$1/data/postgresql.conf" ||
+        echo "include = 'kafka_fdw.conf'" >>"$1/data/postgresql.conf"
     {
         cat <<'SETTINGS'
 listen_addresses = ''
@@ -118,7 +125,7 @@ log_line_prefix = '%m [%p] %q%a '
 SETTINGS
         printf "unix_socket_directories = '%s'\n" "$1"
         extension_settings "$2"
-    } >>"$1/data/postgresql.conf"
+    } >"$1/data/kafka_fdw.conf"
 }
 
 start_postgres() {
