@@ -925,7 +925,8 @@ CREATE TABLE outbox_definition (
   key_column name,
   value_column name,
   headers_column name,
-  id_column name
+  id_column name,
+  owner name
 );
 CREATE UNIQUE INDEX outbox_definition_of_server ON outbox_definition (server, username)
   WHERE source IS NULL;
@@ -950,6 +951,8 @@ COMMENT ON COLUMN outbox_definition.value_column IS 'of a source table: column w
 COMMENT ON COLUMN outbox_definition.headers_column IS 'of a source table: column with the headers';
 COMMENT ON COLUMN outbox_definition.id_column IS
 'of a source table: column that becomes the header "id"';
+COMMENT ON COLUMN outbox_definition.owner IS
+'of a source table: its owner when the outbox was made, who may drop that when the table is gone';
 
 CREATE SEQUENCE outbox_row_id CACHE 1;
 COMMENT ON SEQUENCE outbox_row_id IS 'ids of rows in kafka.outbox_row: the order of messages';
@@ -1128,13 +1131,13 @@ COMMENT ON FUNCTION copy_to_outbox() IS
 'copies new rows of a table into its outbox, as kafka.create_outbox has said';
 
 CREATE FUNCTION create_outbox(
-  source regclass, server name DEFAULT NULL, topic_column name DEFAULT NULL,
+  source regclass DEFAULT NULL, server name DEFAULT NULL, topic_column name DEFAULT NULL,
   key_column name DEFAULT NULL, value_column name DEFAULT NULL, headers_column name DEFAULT NULL,
   topic text DEFAULT NULL, id_column name DEFAULT NULL)
 RETURNS text
 AS 'MODULE_PATHNAME', 'kafka_create_outbox' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION create_outbox(regclass, name, name, name, name, name, text, name) IS
-'makes a table an outbox: its new rows are published; without columns those of Debezium''s outbox table';
+'makes a table an outbox: its new rows are published; without columns those of Debezium''s outbox table. Without a table: makes the outbox of a server beforehand';
 
 CREATE FUNCTION drop_outbox(outbox text, force boolean DEFAULT false) RETURNS void
 AS 'MODULE_PATHNAME', 'kafka_drop_outbox' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -1168,8 +1171,6 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION outbox_acknowledged(integer) IS
 'the last tick of an outbox that is known to be published';
-REVOKE EXECUTE ON FUNCTION outbox_acknowledged(integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION outbox_acknowledged(integer) TO pg_monitor;
 
 -- By the index only: the tables have no statistics, and there may be many published rows.
 CREATE FUNCTION outbox_backlog(

@@ -59,6 +59,7 @@ enum
 	COLUMN_VALUE_COLUMN,
 	COLUMN_HEADERS_COLUMN,
 	COLUMN_ID_COLUMN,
+	COLUMN_OWNER,
 	COLUMNS
 };
 
@@ -121,6 +122,7 @@ read_definition(HeapTuple tuple, TupleDesc desc)
 	source->value_column = name_or_null(values, nulls, COLUMN_VALUE_COLUMN);
 	source->headers_column = name_or_null(values, nulls, COLUMN_HEADERS_COLUMN);
 	source->id_column = name_or_null(values, nulls, COLUMN_ID_COLUMN);
+	source->owner = name_or_null(values, nulls, COLUMN_OWNER);
 	return source;
 }
 

@@ -38,6 +38,7 @@ typedef struct KafkaOutboxSource
 	char	   *value_column;
 	char	   *headers_column;
 	char	   *id_column;
+	char	   *owner;			/* the table's, when the outbox was made: name */
 } KafkaOutboxSource;
 
 /* Where the messages of a sender go. */
