@@ -1101,7 +1101,7 @@ SELECT pg_catalog.pg_extension_config_dump('outbox_tick', '');
 CREATE FUNCTION note_restored() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kafka_note_restored' LANGUAGE C;
 COMMENT ON FUNCTION note_restored() IS
-'marks rows of kafka.outbox_row and kafka.outbox_tick that a restore inserts';
+'marks rows of kafka.outbox_row and kafka.outbox_tick that a restore inserts, and disables outboxes';
 REVOKE EXECUTE ON FUNCTION note_restored() FROM PUBLIC;
 
 CREATE TRIGGER note_restored BEFORE INSERT ON outbox_row_0
@@ -1114,16 +1114,20 @@ CREATE TRIGGER note_restored BEFORE INSERT ON outbox_row_3
   FOR EACH ROW EXECUTE FUNCTION note_restored();
 CREATE TRIGGER note_restored BEFORE INSERT ON outbox_tick
   FOR EACH ROW EXECUTE FUNCTION note_restored();
+CREATE TRIGGER note_restored BEFORE INSERT ON outbox_definition
+  FOR EACH ROW EXECUTE FUNCTION note_restored();
 ALTER TABLE outbox_row_0 ENABLE ALWAYS TRIGGER note_restored;
 ALTER TABLE outbox_row_1 ENABLE ALWAYS TRIGGER note_restored;
 ALTER TABLE outbox_row_2 ENABLE ALWAYS TRIGGER note_restored;
 ALTER TABLE outbox_row_3 ENABLE ALWAYS TRIGGER note_restored;
 ALTER TABLE outbox_tick ENABLE ALWAYS TRIGGER note_restored;
+ALTER TABLE outbox_definition ENABLE ALWAYS TRIGGER note_restored;
 COMMENT ON TRIGGER note_restored ON outbox_row_0 IS 'marks rows that a restore inserts';
 COMMENT ON TRIGGER note_restored ON outbox_row_1 IS 'marks rows that a restore inserts';
 COMMENT ON TRIGGER note_restored ON outbox_row_2 IS 'marks rows that a restore inserts';
 COMMENT ON TRIGGER note_restored ON outbox_row_3 IS 'marks rows that a restore inserts';
 COMMENT ON TRIGGER note_restored ON outbox_tick IS 'marks ticks that a restore inserts';
+COMMENT ON TRIGGER note_restored ON outbox_definition IS 'disables outboxes that a restore inserts';
 
 CREATE FUNCTION copy_to_outbox() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kafka_copy_to_outbox' LANGUAGE C;
@@ -1143,6 +1147,12 @@ CREATE FUNCTION drop_outbox(outbox text, force boolean DEFAULT false) RETURNS vo
 AS 'MODULE_PATHNAME', 'kafka_drop_outbox' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION drop_outbox(text, boolean) IS
 'removes an outbox; force: with messages that are not published';
+
+CREATE FUNCTION outbox_discard(outbox text, id bigint) RETURNS boolean
+AS 'MODULE_PATHNAME', 'kafka_outbox_discard' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION outbox_discard(text, bigint) IS
+'deletes a message that is not published, as one that cannot be; false: there is none of that number';
+REVOKE EXECUTE ON FUNCTION outbox_discard(text, bigint) FROM PUBLIC;
 
 CREATE FUNCTION outbox_headers(packed bytea) RETURNS header[]
 AS 'MODULE_PATHNAME', 'kafka_outbox_headers' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

@@ -400,7 +400,7 @@ insert_definition(const char *name, const char *server, const char *username)
 	values[1] = DirectFunctionCall1(namein, CStringGetDatum(server));
 	values[2] = DirectFunctionCall1(namein, CStringGetDatum(username));
 	SPI_connect();
-	inserted = kafka_query_run(&query, values, NULL) > 0;
+	inserted = kafka_outbox_run_own(&query, values, NULL) > 0;
 	SPI_finish();
 	return inserted;
 }

@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "ground/options.h"
+#include "outbox/query.h"
 #include "utils/uuid.h"
 
 typedef struct KafkaOutbox
@@ -114,5 +115,8 @@ extern void kafka_outbox_end_transaction(bool committed);
  * extension's own, not a dump's.  Off again at the end of the transaction by itself.
  */
 extern void kafka_outbox_own_write(bool own);
+
+/* As kafka_query_run, for one that inserts into outbox_definition. */
+extern uint64 kafka_outbox_run_own(KafkaQuery *query, Datum *values, const char *nulls);
 
 #endif							/* KAFKA_OUTBOX_H */

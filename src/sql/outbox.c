@@ -263,7 +263,7 @@ insert_source(const KafkaOutboxSource *source)
 	values[8] = name_datum(source->headers_column, &nulls[8]);
 	values[9] = name_datum(source->id_column, &nulls[9]);
 	values[10] = name_datum(source->owner, &nulls[10]);
-	if (kafka_query_run(&query, values, nulls) == 0)
+	if (kafka_outbox_run_own(&query, values, nulls) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("outbox \"%s\" already exists", source->outbox.name)));

@@ -260,3 +260,50 @@ kafka_drop_outbox(PG_FUNCTION_ARGS)
 	SPI_finish();
 	PG_RETURN_VOID();
 }
+
+/* ------------------------------------------------------------------------
+ * outbox_discard
+ * ------------------------------------------------------------------------
+ */
+
+/* If it is not published, as kafka.outbox has it. */
+static bool
+delete_row(int32 outbox, int64 id)
+{
+	static KafkaQuery query = {
+		.text = "WITH a AS MATERIALIZED (SELECT o.snapshot FROM kafka.outbox_acknowledged($1) o) "
+		"DELETE FROM kafka.outbox_row r WHERE r.outbox OPERATOR(pg_catalog.=) $1 "
+		"AND r.id OPERATOR(pg_catalog.=) $2 "
+		"AND (r.xid OPERATOR(pg_catalog.=) '0'::pg_catalog.xid8 OR NOT COALESCE("
+		"(SELECT pg_catalog.pg_visible_in_snapshot(r.xid, a.snapshot) FROM a), false))",
+		.nargs = 2,
+		.types = {INT4OID, INT8OID}
+	};
+	Datum		values[2];
+
+	values[0] = Int32GetDatum(outbox);
+	values[1] = Int64GetDatum(id);
+	return kafka_query_run(&query, values, NULL) > 0;
+}
+
+PG_FUNCTION_INFO_V1(kafka_outbox_discard);
+
+/* kafka.outbox_discard(outbox, id) */
+Datum
+kafka_outbox_discard(PG_FUNCTION_ARGS)
+{
+	const char *name = kafka_sql_text(fcinfo, 0, "outbox");
+	bool		deleted;
+
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"id\" must not be NULL")));
+	PreventCommandIfReadOnly("kafka.outbox_discard()");
+	SPI_connect();
+	deleted = delete_row(kafka_outbox_find(name, false)->id, PG_GETARG_INT64(1));
+	SPI_finish();
+	if (deleted)
+		kafka_outbox_changed(); /* the relay looks at COMMIT */
+	PG_RETURN_BOOL(deleted);
+}
