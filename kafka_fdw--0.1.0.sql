@@ -1036,6 +1036,7 @@ CREATE TABLE outbox_lease (
   previous_claim uuid,
   confirmed boolean NOT NULL DEFAULT false,
   resolution text,
+  resolved pg_snapshot,
   state text NOT NULL DEFAULT 'new',
   since timestamptz NOT NULL DEFAULT pg_catalog.now(),
   reason text,
@@ -1052,6 +1053,7 @@ COMMENT ON COLUMN outbox_lease.claim IS 'what that relay has written into Kafka 
 COMMENT ON COLUMN outbox_lease.previous_claim IS 'what it found there';
 COMMENT ON COLUMN outbox_lease.confirmed IS 'Kafka has had a position of this outbox: it must have one from then on';
 COMMENT ON COLUMN outbox_lease.resolution IS 'what kafka.outbox_resolve has told the next relay to do';
+COMMENT ON COLUMN outbox_lease.resolved IS 'what was committed when it did';
 COMMENT ON COLUMN outbox_lease.state IS
 'new, starting, running, waiting (for Kafka, or a broken row), stopped, unresolved';
 COMMENT ON COLUMN outbox_lease.since IS 'since when';

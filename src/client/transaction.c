@@ -552,6 +552,12 @@ kafka_transaction_commit(KafkaProducer *producer)
 	throw_outcome_unknown(producer, error);
 }
 
+bool
+kafka_transaction_is_suspect(const KafkaProducer *producer)
+{
+	return producer->suspect;
+}
+
 /* Of a call that is done; in why what went wrong. */
 static bool
 settle_quietly(KafkaProducer *producer, rd_kafka_error_t *error, char *why, size_t why_size)

@@ -47,6 +47,13 @@ extern void kafka_transaction_commit(KafkaProducer *producer);
 /* Begins the same and returns at once; kafka_transaction_commit() then waits for it. */
 extern void kafka_transaction_commit_start(KafkaProducer *producer);
 
+/*
+ * The last commit succeeded, but not smoothly: a copy of its request may still be on its way, and
+ * would commit what is open when it arrives.  The producer is to be closed, and another one opened
+ * under its id.
+ */
+extern bool kafka_transaction_is_suspect(const KafkaProducer *producer);
+
 /* Aborts, and waits until Kafka has confirmed that; after a cancel as commit. */
 extern void kafka_transaction_abort(KafkaProducer *producer);
 

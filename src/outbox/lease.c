@@ -25,19 +25,30 @@ static const struct config_enum_entry resolutions[] = {
 	{NULL, 0, false}
 };
 
+#define SAME_PROCESS "l.pid OPERATOR(pg_catalog.=) excluded.pid"
+
 static KafkaQuery take_query = {
 	.text = "INSERT INTO kafka.outbox_lease AS l (outbox, epoch, pid, incarnation, state) "
 	"VALUES ($1, 1, $2, $3, 'starting') ON CONFLICT (outbox) DO UPDATE SET "
 	"epoch = l.epoch OPERATOR(pg_catalog.+) 1, pid = excluded.pid, "
-	"incarnation = excluded.incarnation, state = excluded.state, since = excluded.since, "
-	"reason = NULL "
-	"RETURNING epoch, claim, previous_claim, confirmed, resolution",
+	"incarnation = excluded.incarnation, "
+	"state = CASE WHEN " SAME_PROCESS " THEN l.state ELSE excluded.state END, "
+	"since = CASE WHEN " SAME_PROCESS " THEN l.since ELSE excluded.since END, "
+	"reason = CASE WHEN " SAME_PROCESS " THEN l.reason END "
+	"RETURNING epoch, claim, previous_claim, confirmed, resolution, "
+	"resolved::pg_catalog.text",
 	.nargs = 3, .types = {INT4OID, INT4OID, TEXTOID}
 };
 
 static KafkaQuery hold_query = {
 	.text = "SELECT FROM kafka.outbox_lease l WHERE l.outbox OPERATOR(pg_catalog.=) $1 "
 	"AND l.epoch OPERATOR(pg_catalog.=) $2 FOR SHARE",
+	.nargs = 2, .types = {INT4OID, INT8OID}
+};
+
+static KafkaQuery is_ours_query = {
+	.text = "SELECT FROM kafka.outbox_lease l WHERE l.outbox OPERATOR(pg_catalog.=) $1 "
+	"AND l.epoch OPERATOR(pg_catalog.=) $2",
 	.nargs = 2, .types = {INT4OID, INT8OID}
 };
 
@@ -48,7 +59,8 @@ static KafkaQuery claim_query = {
 };
 
 static KafkaQuery confirm_query = {
-	.text = "UPDATE kafka.outbox_lease l SET confirmed = true, resolution = NULL "
+	.text = "UPDATE kafka.outbox_lease l SET confirmed = true, resolution = NULL, "
+	"resolved = NULL "
 	"WHERE l.outbox OPERATOR(pg_catalog.=) $1 AND l.epoch OPERATOR(pg_catalog.=) $2",
 	.nargs = 2, .types = {INT4OID, INT8OID}
 };
@@ -67,9 +79,10 @@ static KafkaQuery state_query = {
 };
 
 static KafkaQuery resolve_query = {
-	.text = "INSERT INTO kafka.outbox_lease AS l (outbox, epoch, resolution, state) "
-	"VALUES ($1, 1, $2, 'stopped') ON CONFLICT (outbox) DO UPDATE SET "
-	"epoch = l.epoch OPERATOR(pg_catalog.+) 1, resolution = excluded.resolution, "
+	.text = "INSERT INTO kafka.outbox_lease AS l (outbox, epoch, resolution, resolved, state) "
+	"VALUES ($1, 1, $2, pg_catalog.pg_current_snapshot(), 'stopped') "
+	"ON CONFLICT (outbox) DO UPDATE SET epoch = l.epoch OPERATOR(pg_catalog.+) 1, "
+	"resolution = excluded.resolution, resolved = excluded.resolved, "
 	"state = excluded.state, since = excluded.since, reason = NULL",
 	.nargs = 2, .types = {INT4OID, TEXTOID}
 };
@@ -130,6 +143,16 @@ kafka_lease_take(int32 outbox, const char *incarnation, KafkaLease *lease)
 	resolution = kafka_query_value(5, &isnull);
 	lease->resolution = isnull ? KAFKA_RESOLUTION_NONE :
 		kafka_resolution_of(TextDatumGetCString(resolution));
+	resolution = kafka_query_value(6, &isnull);
+	lease->resolved = isnull ? NULL : TextDatumGetCString(resolution);
+}
+
+bool
+kafka_lease_is_ours(int32 outbox, int64 epoch)
+{
+	Datum		values[] = {Int32GetDatum(outbox), Int64GetDatum(epoch)};
+
+	return kafka_query_run(&is_ours_query, values, NULL) > 0;
 }
 
 bool

@@ -30,13 +30,20 @@ typedef struct KafkaLease
 	pg_uuid_t	previous_claim;
 	bool		confirmed;
 	KafkaResolution resolution;
+	char	   *resolved;		/* a snapshot as text: when that was; or NULL */
 } KafkaLease;
 
-/* Takes the outbox: nobody who had it before can make a tick any more. */
+/*
+ * Takes the outbox: nobody who had it before can make a tick any more.  A process that takes it
+ * again after an error leaves the state as it is.
+ */
 extern void kafka_lease_take(int32 outbox, const char *incarnation, KafkaLease *lease);
 
 /* Is it still ours?  If so it stays ours to the end of the transaction. */
 extern bool kafka_lease_hold(int32 outbox, int64 epoch);
+
+/* The same at this moment only. */
+extern bool kafka_lease_is_ours(int32 outbox, int64 epoch);
 
 /* The claim that is about to be written into Kafka, and what stands there now; false: not ours. */
 extern bool kafka_lease_claim(int32 outbox, int64 epoch, const pg_uuid_t *claim,

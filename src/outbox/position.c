@@ -227,6 +227,7 @@ parse_record(const KafkaMessage *msg, KafkaOutboxPosition *position)
 	position->token = member_uuid(json, "token", msg->offset);
 	position->row = member_text(json, "row") ?
 		(int64) member_number(json, "row", msg->offset) : KAFKA_WHOLE_TICK;
+	position->highest = (int64) member_number(json, "highest", msg->offset);
 	position->claim = member_uuid(json, "claim", msg->offset);
 	position->incarnation.system = member_number(json, "system", msg->offset);
 	position->incarnation.timeline = (uint32) member_number(json, "timeline", msg->offset);
@@ -355,6 +356,7 @@ kafka_position_encode(const KafkaOutboxPosition *position)
 					 position->tick, uuid_text(&position->token));
 	if (position->row != KAFKA_WHOLE_TICK)
 		appendStringInfo(&value, ",\"row\":" INT64_FORMAT, position->row);
+	appendStringInfo(&value, ",\"highest\":" INT64_FORMAT, position->highest);
 	appendStringInfo(&value, ",\"claim\":\"%s\",\"system\":\"" UINT64_FORMAT
 					 "\",\"timeline\":%u,\"database\":%u,\"instance\":",
 					 uuid_text(&position->claim), position->incarnation.system,

@@ -35,6 +35,7 @@ typedef struct KafkaOutboxPosition
 	int64		tick;			/* 0: none yet */
 	pg_uuid_t	token;			/* of that tick; all zero for tick 0 */
 	int64		row;			/* the last one published of it, or KAFKA_WHOLE_TICK */
+	int64		highest;		/* id of any row that was published */
 	pg_uuid_t	claim;			/* of the relay that wrote the record */
 	KafkaIncarnation incarnation;	/* where that ran */
 	int64		offset;			/* of the record; not written */

@@ -70,11 +70,24 @@ typedef struct Publisher
  * Kafka's transactions
  * ------------------------------------------------------------------------
  */
+/* Its topics are others then. */
+static void
+reopen_producer(KafkaRelay *relay)
+{
+	ListCell   *lc;
+
+	foreach(lc, relay->topics)
+		((RelayTopic *) lfirst(lc))->targets[relay->turn] = NULL;
+	kafka_relay_open_producer(relay, relay->turn);
+}
+
 static void
 begin_transaction(Publisher *publisher)
 {
 	KafkaRelay *relay = publisher->relay;
 
+	if (kafka_transaction_is_suspect(relay->producers[relay->turn]))
+		reopen_producer(relay);
 	publisher->producer = relay->producers[relay->turn];
 	kafka_transaction_begin(publisher->producer);
 	publisher->now = relay->begun = GetCurrentTimestamp();
@@ -132,6 +145,7 @@ commit_part(Publisher *publisher)
 	KafkaOutboxPosition position = publisher->position;
 
 	position.row = publisher->last_row;
+	position.highest = Max(publisher->relay->position.highest, publisher->last_row);
 	commit_transaction(publisher, &position, kafka_position_encode(&position));
 }
 
@@ -285,41 +299,61 @@ send_row(Publisher *publisher, TupleTableSlot *slot)
 	publisher->bytes += msg.key.len + msg.value.len;
 }
 
-static void
+/* False: it was not sent, the host wants to stop. */
+static bool
 publish_row(Publisher *publisher, TupleTableSlot *slot)
 {
 	MemoryContext old;
 
 	if (publisher->producer && is_full(publisher))
+	{
 		commit_part(publisher);
+		if (publisher->relay->host->should_stop())
+			return false;
+	}
 	if (publisher->producer == NULL)
 		begin_transaction(publisher);
 	old = MemoryContextSwitchTo(publisher->row_context);
 	MemoryContextReset(publisher->row_context);
 	send_row(publisher, slot);
 	MemoryContextSwitchTo(old);
+	return true;
+}
+
+/* With all its rows found, what the highest id is. */
+static void
+prepare_position(Publisher *publisher, int64 highest)
+{
+	publisher->position.highest = Max(publisher->position.highest, highest);
+	publisher->whole = kafka_position_encode(&publisher->position);
 }
 
 /*
  * The position follows the last row at once: librdkafka tells the cluster of all partitions that a
  * transaction has met so far in one request, and of the next one in another.
  */
-static void
+static bool
 publish_rows(Publisher *publisher, const KafkaXidRanges *ranges, int64 after)
 {
+	bool		complete = true;
 	ErrorContextCallback callback = {.callback = tell_row, .arg = publisher};
 	KafkaRowScan *scan = kafka_rows_begin(publisher->relay->outbox.id, ranges, after);
 	TupleTableSlot *slot;
 
+	prepare_position(publisher, kafka_rows_highest(scan, 0));
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
-	while ((slot = kafka_rows_next(scan)) != NULL)
-		publish_row(publisher, slot);
+	while (complete && (slot = kafka_rows_next(scan)) != NULL)
+		complete = publish_row(publisher, slot);
 	error_context_stack = callback.previous;
-	if (publisher->producer == NULL)
+	if (complete && publisher->last_row > publisher->position.highest)
+		prepare_position(publisher, publisher->last_row);
+	if (complete && publisher->producer == NULL)
 		begin_transaction(publisher);	/* the position still has to move */
-	commit_transaction(publisher, &publisher->position, publisher->whole);
+	if (complete)
+		commit_transaction(publisher, &publisher->position, publisher->whole);
 	kafka_rows_end(scan);
+	return complete;
 }
 
 static void
@@ -333,7 +367,6 @@ init_publisher(Publisher *publisher, KafkaRelay *relay, const KafkaOutboxPositio
 	publisher->position = *position;
 	publisher->position.claim = relay->claim;
 	publisher->position.incarnation = relay->self;
-	publisher->whole = kafka_position_encode(&publisher->position);
 	publisher->row_context = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw relay row",
 												   ALLOCSET_DEFAULT_SIZES);
 	publisher->max_headers = 16;
@@ -349,7 +382,7 @@ published_row(const KafkaRelay *relay, const KafkaTick *tick)
 	return relay->position.tick == tick->tick ? relay->position.row : -1;
 }
 
-void
+bool
 kafka_relay_publish(KafkaRelay *relay, const KafkaTick *tick)
 {
 	MemoryContext context = AllocSetContextCreate(relay->session, "kafka_fdw relay tick",
@@ -358,17 +391,22 @@ kafka_relay_publish(KafkaRelay *relay, const KafkaTick *tick)
 	Publisher	publisher;
 	KafkaXidRanges ranges = kafka_snapshot_between(&relay->base.snapshot, &tick->snapshot);
 	KafkaOutboxPosition whole = {.tick = tick->tick, .token = tick->token,
-	.row = KAFKA_WHOLE_TICK};
+	.row = KAFKA_WHOLE_TICK, .highest = relay->position.highest};
+	bool		complete;
 
 	init_publisher(&publisher, relay, &whole);
-	publish_rows(&publisher, &ranges, published_row(relay, tick));
+	complete = publish_rows(&publisher, &ranges, published_row(relay, tick));
 	finish_commit(&publisher);
-	kafka_relay_set_base(relay, tick);
-	relay->progress.acknowledged = tick->tick;
-	relay->recorded = false;
-	pg_atomic_write_u64(&relay->status->tick, (uint64) tick->tick);
+	if (complete)
+	{
+		kafka_relay_set_base(relay, tick);
+		relay->progress.acknowledged = tick->tick;
+		relay->recorded = false;
+		pg_atomic_write_u64(&relay->status->tick, (uint64) tick->tick);
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+	return complete;
 }
 
 void
@@ -377,6 +415,7 @@ kafka_relay_write_position(KafkaRelay *relay)
 	Publisher	publisher;
 
 	init_publisher(&publisher, relay, &relay->position);
+	prepare_position(&publisher, 0);
 	begin_transaction(&publisher);
 	commit_transaction(&publisher, &publisher.position, publisher.whole);
 	finish_commit(&publisher);

@@ -70,7 +70,7 @@
 #define RING_SECONDS 5
 /* A transaction that took this long when it failed, s, may have been too large. */
 #define LARGE_SECONDS 1
-#define MAX_DIVISOR 4096
+#define MAX_DIVISOR (1024 * 1024)
 /* An error that repeats is logged again after so long, s. */
 #define REPEAT_LOG_SECONDS 60
 /* The advisory lock of whoever relays an outbox: its class. */
@@ -112,6 +112,8 @@ void
 kafka_relay_begin(KafkaRelay *relay)
 {
 	static const char *const settings[][2] = {
+		/* the first: no snapshot may have been taken before it */
+		{"transaction_isolation", "read committed"},
 		{"search_path", "pg_catalog"},
 		{"synchronous_commit", "on"},
 		{"enable_seqscan", "off"},
@@ -124,6 +126,9 @@ kafka_relay_begin(KafkaRelay *relay)
 	relay->host->begin();
 	for (size_t i = 0; i < lengthof(settings); i++)
 		set_local(settings[i][0], settings[i][1]);
+	/* since PostgreSQL 17 */
+	if (GetConfigOption("transaction_timeout", true, false))
+		set_local("transaction_timeout", "0");
 }
 
 void
@@ -187,19 +192,24 @@ set_state(KafkaRelay *relay, const char *state, const char *reason, const char *
  * A wait for a standby that was broken off, as by a changed setting, is no error to PostgreSQL: but
  * what is published must not be lost by a failover.
  */
-static void
-await_replicated(const KafkaRelay *relay, XLogRecPtr lsn)
+bool
+kafka_relay_await_replicated(KafkaRelay *relay)
 {
+	XLogRecPtr	lsn = XactLastCommitEnd;
+
 	for (;;)
 	{
 		bool		replicated;
 
+		/* also reads the settings anew: there may be no such standby any more */
+		if (relay->host->should_stop())
+			return false;
 		LWLockAcquire(SyncRepLock, LW_SHARED);
-		replicated = !SyncRepRequested() || SyncRepStandbyNames == NULL ||
+		replicated = max_wal_senders == 0 || SyncRepStandbyNames == NULL ||
 			SyncRepStandbyNames[0] == '\0' || WalSndCtl->lsn[SYNC_REP_WAIT_FLUSH] >= lsn;
 		LWLockRelease(SyncRepLock);
 		if (replicated)
-			return;
+			return true;
 		show(relay, "waiting for a synchronous standby");
 		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 100, PG_WAIT_EXTENSION);
 		CHECK_FOR_INTERRUPTS();
@@ -210,7 +220,8 @@ typedef enum Round
 {
 	ROUND_TICK,					/* there is a tick to publish */
 	ROUND_NOTHING,				/* no rows */
-	ROUND_REPLACED
+	ROUND_REPLACED,
+	ROUND_STOPPED
 } Round;
 
 /* A tick that was stored and not published. */
@@ -257,22 +268,25 @@ next_tick(KafkaRelay *relay, KafkaTick *tick)
 		round = store_tick(relay, tick);
 	kafka_relay_commit(relay);
 	MemoryContextSwitchTo(caller);
-	if (round == ROUND_TICK)
-		await_replicated(relay, XactLastCommitEnd);
+	if (round == ROUND_TICK && !kafka_relay_await_replicated(relay))
+		return ROUND_STOPPED;
 	return round;
 }
 
-static void
+/* False: the host wants to stop. */
+static bool
 publish(KafkaRelay *relay, const KafkaTick *tick)
 {
 	char		doing[64];
+	bool		complete;
 
 	snprintf(doing, sizeof(doing), "publishing tick " INT64_FORMAT, tick->tick);
 	show(relay, doing);
 	kafka_relay_begin(relay);
-	kafka_relay_publish(relay, tick);
+	complete = kafka_relay_publish(relay, tick);
 	kafka_relay_commit(relay);
 	relay->batch_divisor = Max(1, relay->batch_divisor / 2);
+	return complete;
 }
 
 /* Sessions that wait for their rows look at this; it may be lost in a crash. */
@@ -303,24 +317,40 @@ wait_for_rows(KafkaRelay *relay)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* The outbox is to be relayed still?  Looked at when definitions have changed. */
-static bool
-is_wanted(KafkaRelay *relay)
+/*
+ * The outbox is to be relayed still, and by this process?  DONE: it is.  Looked at when definitions
+ * have changed, or somebody has decided something.
+ */
+static KafkaRelayEnd
+judge(KafkaRelay *relay)
 {
+	KafkaRelayEnd end = KAFKA_RELAY_DONE;
 	const KafkaOutbox *outbox;
-	bool		wanted;
 
-	if (!relay->waits || relay->judged_generation == relay->generation)
-		return true;
+	if (relay->judged_generation == relay->generation)
+		return KAFKA_RELAY_DONE;
 	kafka_relay_begin(relay);
 	relay->judged_generation = kafka_outbox_generation();
 	outbox = kafka_outbox_by_id(relay->outbox.id);
-	wanted = outbox && outbox->enabled;
+	if (outbox == NULL || (relay->waits && !outbox->enabled))
+		end = KAFKA_RELAY_STOPPED;
+	else if (!kafka_lease_is_ours(relay->outbox.id, relay->epoch))
+		end = KAFKA_RELAY_REPLACED;
 	kafka_relay_commit(relay);
-	return wanted;
+	return end;
 }
 
-/* With a start behind it, until something ends it; options that changed need a new start. */
+static void
+show_running(KafkaRelay *relay)
+{
+	if (relay->shown)
+		return;
+	set_state(relay, "running", NULL, NULL, false);
+	log_running(relay);
+	relay->shown = true;
+}
+
+/* With a start behind it, until something ends it; DONE and not finished: it needs a new start. */
 static KafkaRelayEnd
 relay_rows(KafkaRelay *relay, int64 *ticks_left)
 {
@@ -328,31 +358,43 @@ relay_rows(KafkaRelay *relay, int64 *ticks_left)
 	MemoryContext round_context = AllocSetContextCreate(relay->session, "kafka_fdw relay round",
 														ALLOCSET_DEFAULT_SIZES);
 
-	while (!options_changed)
+	for (;;)
 	{
 		KafkaTick	tick;
 		Round		round;
+		KafkaRelayEnd end;
+
+		if (options_changed)
+		{
+			options_changed = false;
+			if (kafka_relay_has_new_options(relay))
+				return KAFKA_RELAY_DONE;
+		}
 
 		if (relay->host->should_stop())
 			return KAFKA_RELAY_STOPPED;
 		MemoryContextReset(round_context);
 		MemoryContextSwitchTo(round_context);
 		round = next_tick(relay, &tick);
-		if (!is_wanted(relay))
-			return KAFKA_RELAY_STOPPED;
 		if (round == ROUND_REPLACED)
 			return KAFKA_RELAY_REPLACED;
+		if (round == ROUND_STOPPED)
+			return KAFKA_RELAY_STOPPED;
+		end = judge(relay);
+		if (end != KAFKA_RELAY_DONE)
+			return end;
 		if (round == ROUND_TICK)
 		{
-			publish(relay, &tick);
+			if (!publish(relay, &tick))
+				return KAFKA_RELAY_STOPPED;
 			if (*ticks_left > 0 && --(*ticks_left) == 0)
-			{
-				record(relay);
-				return KAFKA_RELAY_DONE;
-			}
+				relay->finished = true;
 		}
-		else
+		if (round != ROUND_TICK || relay->finished)
 			record(relay);
+		show_running(relay);
+		if (relay->finished)
+			return KAFKA_RELAY_DONE;
 		if (TimestampDifferenceExceeds(ring, GetCurrentTimestamp(), RING_SECONDS * 1000))
 		{
 			record(relay);
@@ -362,10 +404,12 @@ relay_rows(KafkaRelay *relay, int64 *ticks_left)
 		if (round == ROUND_TICK)
 			continue;
 		if (!relay->waits)
+		{
+			relay->finished = true;
 			return KAFKA_RELAY_DONE;
+		}
 		wait_for_rows(relay);
 	}
-	return KAFKA_RELAY_DONE;
 }
 
 static KafkaRelayEnd
@@ -385,10 +429,8 @@ run(KafkaRelay *relay, int64 *ticks_left, char **reason)
 			return start.end;
 		}
 		relay->behind = true;
-		set_state(relay, "running", NULL, NULL, false);
-		log_running(relay);
 		end = relay_rows(relay, ticks_left);
-		if (end != KAFKA_RELAY_DONE || !options_changed)
+		if (end != KAFKA_RELAY_DONE || relay->finished)
 			return end;
 	}
 }
@@ -442,6 +484,17 @@ log_trouble(const KafkaRelay *relay, Trouble *trouble, const ErrorData *error, c
 			 errhidecontext(true)));
 }
 
+/*
+ * Smaller batches may help: the transaction took long, or Kafka does not take one of its messages, and
+ * those before it can go alone.
+ */
+static bool
+may_be_the_batch(const KafkaRelay *relay, const ErrorData *error)
+{
+	return error->sqlerrcode != ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION ||
+		TimestampDifferenceExceeds(relay->begun, GetCurrentTimestamp(), LARGE_SECONDS * 1000);
+}
+
 /* Rolls back, tells, and waits.  False: the extension is gone. */
 static bool
 overcome(KafkaRelay *relay, Trouble *trouble)
@@ -454,17 +507,18 @@ overcome(KafkaRelay *relay, Trouble *trouble)
 	FlushErrorState();
 	relay->host->abort();
 	MemoryContextSwitchTo(relay->context);
+	/* an open transaction would hold readers up as long as we wait */
+	kafka_relay_forget_session(relay);
 	if (extension_is_gone(relay))
 		return false;
 	text = error_text(error);
 	log_trouble(relay, trouble, error, text);
-	if (trouble->text == NULL || strcmp(trouble->text, text) != 0)
-		set_state(relay, "waiting", text, text, false);
+	set_state(relay, "waiting", text, text, false);
+	relay->shown = false;
 	if (trouble->text)
 		pfree(trouble->text);
 	trouble->text = text;
-	if (relay->begun && TimestampDifferenceExceeds(relay->begun, GetCurrentTimestamp(),
-												   LARGE_SECONDS * 1000))
+	if (relay->begun && may_be_the_batch(relay, error))
 		relay->batch_divisor = Min(relay->batch_divisor * 4, MAX_DIVISOR);
 	relay->begun = 0;
 	FreeErrorData(error);
@@ -585,7 +639,7 @@ make_relay(int32 outbox, const KafkaRelayHost *host, bool waits)
 	relay->waits = waits;
 	relay->context = context;
 	relay->outbox.id = outbox;
-	relay->outbox.name = "";
+	relay->outbox.name = MemoryContextStrdup(context, "");
 	relay->batch_divisor = 1;
 	relay->session = AllocSetContextCreate(context, "kafka_fdw relay session",
 										   ALLOCSET_DEFAULT_SIZES);

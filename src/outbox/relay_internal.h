@@ -53,6 +53,8 @@ typedef struct KafkaRelay
 	KafkaTickProgress progress;
 	int			batch_divisor;	/* smaller batches while transactions take too long */
 	TimestampTz begun;			/* the last Kafka transaction */
+	bool		shown;			/* as running */
+	bool		finished;		/* max_ticks were made, or nothing is left and it is not to wait */
 	bool		behind;			/* outbox_tick may have ticks behind the base */
 	int64		forgotten;		/* ticks before this one are gone */
 } KafkaRelay;
@@ -67,20 +69,36 @@ typedef struct KafkaRelayStart
 /* start.c: from nothing to a claim in Kafka and a base.  Raises what may be better later. */
 extern KafkaRelayStart kafka_relay_start(KafkaRelay *relay);
 
+/* start.c: lets go of what a session had: producers with transactions of any state above all. */
+extern void kafka_relay_forget_session(KafkaRelay *relay);
+
+/* start.c: server or user mapping are not as they were when the session began. */
+extern bool kafka_relay_has_new_options(KafkaRelay *relay);
+
+/* start.c: opens a producer in the place of the one with that number; fences what has its id. */
+extern void kafka_relay_open_producer(KafkaRelay *relay, int number);
+
 /* start.c: everything of this tick is published; it is copied. */
 extern void kafka_relay_set_base(KafkaRelay *relay, const KafkaTick *base);
 
 /*
  * publish.c: publishes a tick, which stands in outbox_tick and is durable; it is the base then.
+ * False: the host wants to stop, and a part of it is published.
  * Between begin and commit: what is needed of Kafka looks into PostgreSQL's catalogues.
  */
-extern void kafka_relay_publish(KafkaRelay *relay, const KafkaTick *tick);
+extern bool kafka_relay_publish(KafkaRelay *relay, const KafkaTick *tick);
 
 /* publish.c: one Kafka transaction with nothing but the position, as it is; the same. */
 extern void kafka_relay_write_position(KafkaRelay *relay);
 
 /* ring.c: published rows that are old enough go, and new rows come into another part. */
 extern void kafka_relay_turn_ring(KafkaRelay *relay);
+
+/*
+ * What the last transaction of PostgreSQL has committed is where a failover would not lose it.  False:
+ * the relay is to stop.
+ */
+extern bool kafka_relay_await_replicated(KafkaRelay *relay);
 
 /* The host's begin, with the settings that the outbox's queries are planned and run with. */
 extern void kafka_relay_begin(KafkaRelay *relay);

@@ -48,7 +48,7 @@ static KafkaQuery turn_query = {
 	.nargs = 2, .types = {INT2OID, INT4OID}
 };
 
-/* Of rows in a part: the first three characters that differ are the part's number. */
+/* Rows of a part that are not published yet; its number comes three times. */
 #define UNPUBLISHED_ROWS \
 	"SELECT FROM kafka.outbox_definition d CROSS JOIN LATERAL (SELECT COALESCE((" \
 	"SELECT CASE WHEN t.restored THEN '3:3:' ELSE t.snapshot END FROM kafka.outbox_tick t " \
@@ -141,12 +141,24 @@ is_older(TimestampTz time, int64 seconds)
 		time + seconds * USECS_PER_SEC <= GetCurrentTimestamp();
 }
 
+/* The next part that is empty; the same one, if none is. */
+static int
+next_slot(const Ring *ring)
+{
+	int			slot = (ring->slot + 1) % KAFKA_OUTBOX_SLOTS;
+
+	while (slot != ring->slot && !is_empty(slot))
+		slot = (slot + 1) % KAFKA_OUTBOX_SLOTS;
+	return slot;
+}
+
 static void
 turn(const Ring *ring)
 {
-	Datum		values[] = {Int16GetDatum((ring->slot + 1) % KAFKA_OUTBOX_SLOTS), Int32GetDatum(ring->slot + 1)};
+	int			next = next_slot(ring);
+	Datum		values[] = {Int16GetDatum(next), Int32GetDatum(ring->slot + 1)};
 
-	if (kafka_query_run(&turn_query, values, NULL) > 0)
+	if (next != ring->slot && kafka_query_run(&turn_query, values, NULL) > 0)
 		kafka_outbox_changed();
 }
 
@@ -162,8 +174,7 @@ kafka_relay_turn_ring(KafkaRelay *relay)
 		for (int slot = 0; slot < KAFKA_OUTBOX_SLOTS; slot++)
 			if (slot != ring.slot && is_older(ring.closed[slot], retention) && !is_empty(slot))
 				truncate_as_owner(slot);
-		if (is_older(ring.opened, Max(retention / 2, SHORTEST_TURN)) && !is_empty(ring.slot) &&
-			is_empty((ring.slot + 1) % KAFKA_OUTBOX_SLOTS))
+		if (is_older(ring.opened, Max(retention / 2, SHORTEST_TURN)) && !is_empty(ring.slot))
 			turn(&ring);
 	}
 	kafka_relay_commit(relay);

@@ -268,3 +268,9 @@ kafka_rows_next(KafkaRowScan *scan)
 	slot_getallattrs(slot);
 	return slot;
 }
+
+int64
+kafka_rows_highest(const KafkaRowScan *scan, int64 after)
+{
+	return scan->nplaces > 0 ? scan->places[scan->nplaces - 1].id : after;
+}

@@ -25,6 +25,8 @@
 #include "client/topic.h"
 #include "client/transaction.h"
 #include "ground/settings.h"
+#include "nodes/pg_list.h"
+#include "access/transam.h"
 #include "outbox/relay_internal.h"
 #include "utils/memutils.h"
 
@@ -103,6 +105,9 @@ find_ticks(const KafkaRelay *relay, Finding *finding)
 	if (!kafka_tick_find(relay->outbox.id, position->tick, &finding->part) ||
 		!is_same_uuid(&finding->part.token, &position->token))
 		return false;
+	/* transactions that this server has not had yet: whatever marks restored ticks was not there */
+	if (finding->part.snapshot.xmax > U64FromFullTransactionId(ReadNextFullTransactionId()))
+		finding->part.restored = true;
 	finding->tick = finding->part;
 	if (position->row != KAFKA_WHOLE_TICK)
 		kafka_tick_before(relay->outbox.id, position->tick, &finding->tick);
@@ -189,6 +194,17 @@ restart_from(KafkaRelay *relay, const KafkaSnapshot *snapshot, int64 after, Find
 	finding->position.row = KAFKA_WHOLE_TICK;
 }
 
+/* What was committed when somebody decided to skip it, however long ago that is. */
+static KafkaSnapshot
+skipped(const KafkaLease *lease)
+{
+	KafkaSnapshot now = kafka_snapshot_now();
+	KafkaSnapshot then = lease->resolved ? kafka_snapshot_parse(lease->resolved) : now;
+
+	/* it was decided where the dump came from */
+	return then.xmax > now.xmax ? now : then;
+}
+
 /*
  * What kafka.outbox_resolve has asked for.  Where nothing was wrong but whose outbox it is, the
  * position holds.  Rows from a dump become this transaction's: what they were has no meaning here.
@@ -202,11 +218,11 @@ resolve(KafkaRelay *relay, const KafkaLease *lease, Finding *finding)
 
 	if (lease->resolution == KAFKA_RESOLUTION_SKIP)
 	{
-		KafkaSnapshot now = kafka_snapshot_now();
+		KafkaSnapshot then = skipped(lease);
 		KafkaSnapshot all = kafka_snapshot_parse("9223372036854775807:9223372036854775807:");
 
 		kafka_tick_adopt_restored_rows(relay->outbox.id, &all, &all, PG_INT64_MAX);
-		restart_from(relay, &now, after, finding);
+		restart_from(relay, &then, after, finding);
 		return;
 	}
 	if (finding->reason)
@@ -255,24 +271,58 @@ has_property(const KafkaOptions *opts, const char *wanted)
 	return false;
 }
 
+/* In the current memory context. */
+static KafkaOptions *
+options_now(const KafkaRelay *relay)
+{
+	KafkaOptions *opts = kafka_outbox_options(&relay->outbox);
+
+	for (size_t i = 0; i < lengthof(properties); i++)
+		if (!has_property(opts, properties[i][0]))
+			opts = kafka_options_with_property(opts, properties[i][0], properties[i][1]);
+	return opts;
+}
+
+static bool
+is_same_property(const KafkaProperty *a, const KafkaProperty *b)
+{
+	return strcmp(a->name, b->name) == 0 && strcmp(a->value, b->value) == 0;
+}
+
+bool
+kafka_relay_has_new_options(KafkaRelay *relay)
+{
+	const KafkaOptions *now;
+	const KafkaOptions *then = relay->opts;
+	bool		changed;
+	ListCell   *a;
+	ListCell   *b;
+
+	kafka_relay_begin(relay);
+	now = options_now(relay);
+	changed = now->serverid != then->serverid || now->userid != then->userid ||
+		now->partitioner != then->partitioner ||
+		list_length(now->properties) != list_length(then->properties);
+	if (!changed)
+		forboth(a, now->properties, b, then->properties)
+			changed = changed || !is_same_property(lfirst(a), lfirst(b));
+	kafka_relay_commit(relay);
+	return changed;
+}
+
 static void
 read_options(KafkaRelay *relay)
 {
 	MemoryContext old = MemoryContextSwitchTo(relay->session);
 
-	relay->opts = kafka_outbox_options(&relay->outbox);
-	for (size_t i = 0; i < lengthof(properties); i++)
-		if (!has_property(relay->opts, properties[i][0]))
-			relay->opts = kafka_options_with_property(relay->opts, properties[i][0],
-													  properties[i][1]);
+	relay->opts = options_now(relay);
 	relay->topic = kafka_position_topic(&relay->outbox);
 	relay->self = kafka_incarnation_of_this();
 	MemoryContextSwitchTo(old);
 }
 
-/* What a session before has left: producers with transactions of an unknown state above all. */
-static void
-forget_session(KafkaRelay *relay)
+void
+kafka_relay_forget_session(KafkaRelay *relay)
 {
 	MemoryContextReset(relay->session);
 	memset(relay->producers, 0, sizeof(relay->producers));
@@ -280,6 +330,27 @@ forget_session(KafkaRelay *relay)
 	relay->topics = NIL;
 	relay->opts = NULL;
 	relay->turn = 0;
+}
+
+static void
+keep_text(KafkaRelay *relay, char **kept, const char *text)
+{
+	if (*kept && strcmp(*kept, text) == 0)
+		return;
+	if (*kept)
+		pfree(*kept);
+	*kept = MemoryContextStrdup(relay->context, text);
+}
+
+/* Its texts outlive a session. */
+static void
+keep_outbox(KafkaRelay *relay, const KafkaOutbox *outbox)
+{
+	relay->outbox.uuid = outbox->uuid;
+	relay->outbox.enabled = outbox->enabled;
+	keep_text(relay, &relay->outbox.name, outbox->name);
+	keep_text(relay, &relay->outbox.server, outbox->server);
+	keep_text(relay, &relay->outbox.username, outbox->username);
 }
 
 /* Step 1; DONE: it is ours. */
@@ -291,11 +362,10 @@ take_lease(KafkaRelay *relay, KafkaLease *lease)
 	MemoryContext old;
 
 	kafka_relay_begin(relay);
-	old = MemoryContextSwitchTo(relay->context);
+	old = MemoryContextSwitchTo(relay->session);
 	outbox = kafka_outbox_by_id(relay->outbox.id);
 	if (outbox)
-		relay->outbox = *outbox;
-	MemoryContextSwitchTo(old);
+		keep_outbox(relay, outbox);
 	if (outbox == NULL || (relay->waits && !outbox->enabled))
 		end = KAFKA_RELAY_STOPPED;
 	else if (relay->epoch > 0 && !kafka_lease_hold(relay->outbox.id, relay->epoch))
@@ -306,30 +376,36 @@ take_lease(KafkaRelay *relay, KafkaLease *lease)
 		kafka_lease_take(relay->outbox.id, kafka_incarnation_text(&relay->self), lease);
 		(void) kafka_tick_last(relay->outbox.id, &relay->progress);
 	}
+	MemoryContextSwitchTo(old);
 	kafka_relay_commit(relay);
 	if (end == KAFKA_RELAY_DONE)
 		relay->epoch = lease->epoch;
 	return end;
 }
 
+void
+kafka_relay_open_producer(KafkaRelay *relay, int number)
+{
+	MemoryContext old = MemoryContextSwitchTo(relay->session);
+	const char *id = kafka_position_transactional_id(&relay->outbox, number);
+
+	if (relay->producers[number])
+		kafka_producer_close(relay->producers[number]);
+	/* one from the cache has been initialised before, which fences nobody now */
+	kafka_transaction_forget_client(id);
+	relay->producers[number] = kafka_transaction_open_named(relay->opts, id);
+	kafka_transaction_settle(relay->producers[number]);
+	relay->positions[number] = kafka_producer_target(relay->producers[number], relay->topic, 1,
+													 KAFKA_PARTITIONER_MURMUR2_RANDOM);
+	MemoryContextSwitchTo(old);
+}
+
 /* Step 3. */
 static void
 fence(KafkaRelay *relay)
 {
-	MemoryContext old = MemoryContextSwitchTo(relay->session);
-
 	for (int i = 0; i < KAFKA_RELAY_PRODUCERS; i++)
-	{
-		const char *id = kafka_position_transactional_id(&relay->outbox, i);
-
-		/* one from the cache has been initialised before, which fences nobody now */
-		kafka_transaction_forget_client(id);
-		relay->producers[i] = kafka_transaction_open_named(relay->opts, id);
-		kafka_transaction_settle(relay->producers[i]);
-		relay->positions[i] = kafka_producer_target(relay->producers[i], relay->topic, 1,
-													KAFKA_PARTITIONER_MURMUR2_RANDOM);
-	}
-	MemoryContextSwitchTo(old);
+		kafka_relay_open_producer(relay, i);
 	kafka_position_await_settled(relay->opts, relay->topic);
 }
 
@@ -342,16 +418,22 @@ claim(KafkaRelay *relay, const KafkaLease *lease, Finding *finding)
 	if (!pg_strong_random(&relay->claim, sizeof(relay->claim)))
 		elog(ERROR, "could not generate random values");
 	kafka_relay_begin(relay);
-	if (lease->resolution != KAFKA_RESOLUTION_NONE)
-		resolve(relay, lease, finding);
 	ours = kafka_lease_claim(relay->outbox.id, relay->epoch, &relay->claim,
 							 &finding->position.claim);
+	if (!ours)
+	{
+		kafka_relay_commit(relay);
+		return false;
+	}
+	if (lease->resolution != KAFKA_RESOLUTION_NONE)
+		resolve(relay, lease, finding);
+	kafka_tick_raise_ids(finding->position.highest);
 	kafka_relay_set_base(relay, &finding->tick);
 	relay->position = finding->position;
 	relay->position.claim = relay->claim;
 	relay->position.incarnation = relay->self;
 	kafka_relay_commit(relay);
-	if (!ours)
+	if (!kafka_relay_await_replicated(relay))
 		return false;
 	kafka_relay_begin(relay);
 	kafka_relay_write_position(relay);
@@ -380,7 +462,7 @@ kafka_relay_start(KafkaRelay *relay)
 	bool		existing;
 	KafkaRelayEnd end;
 
-	forget_session(relay);
+	kafka_relay_forget_session(relay);
 	end = take_lease(relay, &lease);
 	if (end != KAFKA_RELAY_DONE)
 		return ended(end, NULL);

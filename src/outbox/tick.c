@@ -64,6 +64,12 @@ static KafkaQuery acknowledge_query = {
 	.nargs = 5, .types = {INT4OID, INT8OID, INT8OID, INT8OID, INT8OID}
 };
 
+static KafkaQuery raise_query = {
+	.text = "SELECT pg_catalog.setval('kafka.outbox_row_id'::pg_catalog.regclass, $1) "
+	"FROM kafka.outbox_row_id s WHERE s.last_value OPERATOR(pg_catalog.<) $1",
+	.nargs = 1, .types = {INT8OID}
+};
+
 static KafkaQuery forget_query = {
 	.text = "DELETE FROM kafka.outbox_tick t WHERE t.outbox OPERATOR(pg_catalog.=) $1 "
 	"AND t.tick OPERATOR(pg_catalog.<) $2",
@@ -304,6 +310,14 @@ kafka_tick_acknowledge(int32 outbox, int64 last, const KafkaTickProgress *progre
 	Int64GetDatum(progress->transactions)};
 
 	(void) kafka_query_run(&acknowledge_query, values, NULL);
+}
+
+void
+kafka_tick_raise_ids(int64 highest)
+{
+	Datum		values[] = {Int64GetDatum(highest)};
+
+	(void) kafka_query_run(&raise_query, values, NULL);
 }
 
 void

@@ -74,6 +74,9 @@ extern int64 kafka_tick_last(int32 outbox, KafkaTickProgress *progress);
 /* Notes in the last tick, number `last`, what is published by now. */
 extern void kafka_tick_acknowledge(int32 outbox, int64 last, const KafkaTickProgress *progress);
 
+/* Rows that are written from now on have ids above this one, so that no message has another's. */
+extern void kafka_tick_raise_ids(int64 highest);
+
 /* Forgets ticks before this one. */
 extern void kafka_tick_forget_before(int32 outbox, int64 tick);
 

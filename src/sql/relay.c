@@ -112,6 +112,8 @@ kafka_relay_procedure(PG_FUNCTION_ARGS)
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	MemoryContextSwitchTo(context);
 	outboxes = wanted_outboxes(fcinfo);
+	/* a new one, whose isolation level can still be set */
+	SPI_commit();
 	foreach(lc, outboxes)
 	{
 		const KafkaOutbox *outbox = (const KafkaOutbox *) lfirst(lc);

@@ -24,7 +24,8 @@ extern bool kafka_workers_are_there(void);
 
 /*
  * The transaction has committed rows into this outbox: its relay, wherever it runs, looks now.
- * For the COMMIT event: no lock, no allocation, nothing raised.  KAFKA_ALL_OUTBOXES: of the database.
+ * For the COMMIT event: no lock, no allocation, nothing raised.  KAFKA_ALL_OUTBOXES: all of the
+ * database.
  */
 #define KAFKA_ALL_OUTBOXES (-1)
 extern void kafka_workers_wake_relay(Oid database, int32 outbox);

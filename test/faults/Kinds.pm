@@ -354,7 +354,7 @@ sub promote
 	$stand->await_state('running', 30);
 	$old->append_conf('postgresql.conf', "synchronous_standby_names = ''");
 	$old->reload;
-	$stand->sql("SELECT put(1), put(2)", node => $old);
+	$stand->sql("SELECT put(300)", node => $old);
 	my $lease = $stand->await_state('unresolved|stopped', 30, $old);
 	$round->note("old primary: $lease->{reason}");
 	return;
@@ -441,9 +441,9 @@ sub restore_beside
 	$stand->retire($copy);
 	$copy->start;
 	$stand->relay_in_foreground($copy);
-	$stand->sql("SELECT put(1), put(2)", node => $copy);
+	$stand->sql("SELECT put(300)", node => $copy);
 	unresolved($round, $copy);
-	$stand->sql("SELECT put(3), put(4)", node => $copy);
+	$stand->sql("SELECT put(300)", node => $copy);
 	return;
 }
 

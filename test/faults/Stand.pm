@@ -48,7 +48,17 @@ sub new
 		ADD reconnect_backoff_ms \'20\', ADD reconnect_backoff_max_ms \'200\')');
 	$node->safe_psql('postgres', Writers::schema($args{delivery}));
 	$self->relay_in_foreground($node);
+	$self->_first_row if $args{delivery} eq 'outbox';
 	return $self;
+}
+
+# From then on the outbox is somebody's, which a copy of the server has to see.
+sub _first_row
+{
+	my ($self) = @_;
+	$self->begin_round(0, 'faults_0', 10000);
+	$self->published($self->last_row, 60) or croak 'the relay does not publish: ' . $self->error;
+	return;
 }
 
 sub _name { return sprintf 'n%d', ++$nodes_made; }
