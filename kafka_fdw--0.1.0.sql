@@ -925,7 +925,8 @@ CREATE TABLE outbox_definition (
   key_column name,
   value_column name,
   headers_column name,
-  id_column name
+  id_column name,
+  owner name
 );
 CREATE UNIQUE INDEX outbox_definition_of_server ON outbox_definition (server, username)
   WHERE source IS NULL;
@@ -950,6 +951,8 @@ COMMENT ON COLUMN outbox_definition.value_column IS 'of a source table: column w
 COMMENT ON COLUMN outbox_definition.headers_column IS 'of a source table: column with the headers';
 COMMENT ON COLUMN outbox_definition.id_column IS
 'of a source table: column that becomes the header "id"';
+COMMENT ON COLUMN outbox_definition.owner IS
+'of a source table: its owner when the outbox was made, who may drop that when the table is gone';
 
 CREATE SEQUENCE outbox_row_id CACHE 1;
 COMMENT ON SEQUENCE outbox_row_id IS 'ids of rows in kafka.outbox_row: the order of messages';
@@ -1100,7 +1103,7 @@ SELECT pg_catalog.pg_extension_config_dump('outbox_tick', '');
 CREATE FUNCTION note_restored() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kafka_note_restored' LANGUAGE C;
 COMMENT ON FUNCTION note_restored() IS
-'marks rows of kafka.outbox_row and kafka.outbox_tick that a restore inserts';
+'marks rows of kafka.outbox_row and kafka.outbox_tick that a restore inserts, and disables outboxes';
 REVOKE EXECUTE ON FUNCTION note_restored() FROM PUBLIC;
 
 CREATE TRIGGER note_restored BEFORE INSERT ON outbox_row_0
@@ -1113,16 +1116,20 @@ CREATE TRIGGER note_restored BEFORE INSERT ON outbox_row_3
   FOR EACH ROW EXECUTE FUNCTION note_restored();
 CREATE TRIGGER note_restored BEFORE INSERT ON outbox_tick
   FOR EACH ROW EXECUTE FUNCTION note_restored();
+CREATE TRIGGER note_restored BEFORE INSERT ON outbox_definition
+  FOR EACH ROW EXECUTE FUNCTION note_restored();
 ALTER TABLE outbox_row_0 ENABLE ALWAYS TRIGGER note_restored;
 ALTER TABLE outbox_row_1 ENABLE ALWAYS TRIGGER note_restored;
 ALTER TABLE outbox_row_2 ENABLE ALWAYS TRIGGER note_restored;
 ALTER TABLE outbox_row_3 ENABLE ALWAYS TRIGGER note_restored;
 ALTER TABLE outbox_tick ENABLE ALWAYS TRIGGER note_restored;
+ALTER TABLE outbox_definition ENABLE ALWAYS TRIGGER note_restored;
 COMMENT ON TRIGGER note_restored ON outbox_row_0 IS 'marks rows that a restore inserts';
 COMMENT ON TRIGGER note_restored ON outbox_row_1 IS 'marks rows that a restore inserts';
 COMMENT ON TRIGGER note_restored ON outbox_row_2 IS 'marks rows that a restore inserts';
 COMMENT ON TRIGGER note_restored ON outbox_row_3 IS 'marks rows that a restore inserts';
 COMMENT ON TRIGGER note_restored ON outbox_tick IS 'marks ticks that a restore inserts';
+COMMENT ON TRIGGER note_restored ON outbox_definition IS 'disables outboxes that a restore inserts';
 
 CREATE FUNCTION copy_to_outbox() RETURNS trigger
 AS 'MODULE_PATHNAME', 'kafka_copy_to_outbox' LANGUAGE C;
@@ -1130,18 +1137,24 @@ COMMENT ON FUNCTION copy_to_outbox() IS
 'copies new rows of a table into its outbox, as kafka.create_outbox has said';
 
 CREATE FUNCTION create_outbox(
-  source regclass, server name DEFAULT NULL, topic_column name DEFAULT NULL,
+  source regclass DEFAULT NULL, server name DEFAULT NULL, topic_column name DEFAULT NULL,
   key_column name DEFAULT NULL, value_column name DEFAULT NULL, headers_column name DEFAULT NULL,
   topic text DEFAULT NULL, id_column name DEFAULT NULL)
 RETURNS text
 AS 'MODULE_PATHNAME', 'kafka_create_outbox' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION create_outbox(regclass, name, name, name, name, name, text, name) IS
-'makes a table an outbox: its new rows are published; without columns those of Debezium''s outbox table';
+'makes a table an outbox: its new rows are published; without columns those of Debezium''s outbox table. Without a table: makes the outbox of a server beforehand';
 
 CREATE FUNCTION drop_outbox(outbox text, force boolean DEFAULT false) RETURNS void
 AS 'MODULE_PATHNAME', 'kafka_drop_outbox' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION drop_outbox(text, boolean) IS
 'removes an outbox; force: with messages that are not published';
+
+CREATE FUNCTION outbox_discard(outbox text, id bigint) RETURNS boolean
+AS 'MODULE_PATHNAME', 'kafka_outbox_discard' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION outbox_discard(text, bigint) IS
+'deletes a message that is not published, as one that cannot be; false: there is none of that number';
+REVOKE EXECUTE ON FUNCTION outbox_discard(text, bigint) FROM PUBLIC;
 
 CREATE FUNCTION outbox_headers(packed bytea) RETURNS header[]
 AS 'MODULE_PATHNAME', 'kafka_outbox_headers' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -1170,8 +1183,6 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION outbox_acknowledged(integer) IS
 'the last tick of an outbox that is known to be published';
-REVOKE EXECUTE ON FUNCTION outbox_acknowledged(integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION outbox_acknowledged(integer) TO pg_monitor;
 
 -- By the index only: the tables have no statistics, and there may be many published rows.
 CREATE FUNCTION outbox_backlog(

@@ -3,7 +3,8 @@ SET client_min_messages = error;
 CREATE SERVER outbox_status FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers '127.0.0.1:1');
 SET kafka_fdw.server = 'outbox_status';
 SET kafka_fdw.delivery = 'outbox';
-INSERT INTO kafka.outbox_definition (name, server, enabled) VALUES ('outbox_status', 'outbox_status', false);
+-- as a restore does it: no worker comes
+INSERT INTO kafka.outbox_definition (name, server, enabled) VALUES ('outbox_status', 'outbox_status', true);
 SELECT (kafka.produce('outbox_status', 'before', key => 'key')).topic;
 SELECT id AS box FROM kafka.outbox_definition WHERE name = 'outbox_status' \gset
 CREATE VIEW outbox_status_short AS
@@ -39,17 +40,27 @@ SELECT convert_from(value, 'UTF8') AS value, published FROM kafka.outbox WHERE o
 -- its lease says how the relay is, as long as there is one
 INSERT INTO kafka.outbox_lease (outbox, state, reason, pid) VALUES (:box, 'unresolved', 'somebody else has it', 0);
 SELECT state, since IS NOT NULL AS since, reason, pid FROM kafka.outbox_status WHERE outbox = 'outbox_status';
-DO $$
+CREATE FUNCTION outbox_status_detail() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  detail text;
 BEGIN
   PERFORM kafka.wait_for_relay('1 ms');
 EXCEPTION WHEN fdw_unable_to_create_execution THEN
-  DECLARE
-    detail text;
-  BEGIN
-    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-    RAISE EXCEPTION '%', regexp_replace(detail, '\d+ ms', 'N ms');
-  END;
+  GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+  RETURN regexp_replace(detail, '\d+ ms', 'N ms');
 END $$;
+SELECT outbox_status_detail();
+-- the reason is for those who may see the view
+CREATE ROLE outbox_status_ann;
+SET ROLE outbox_status_ann;
+SELECT outbox_status_detail();
+RESET ROLE;
+GRANT pg_monitor TO outbox_status_ann;
+SET ROLE outbox_status_ann;
+SELECT outbox_status_detail();
+RESET ROLE;
+DROP ROLE outbox_status_ann;
+DROP FUNCTION outbox_status_detail;
 UPDATE kafka.outbox_lease SET state = 'running' WHERE outbox = :box;
 SELECT state, pid FROM outbox_status_short;
 UPDATE kafka.outbox_lease SET pid = pg_backend_pid() WHERE outbox = :box;

@@ -59,6 +59,7 @@ enum
 	COLUMN_VALUE_COLUMN,
 	COLUMN_HEADERS_COLUMN,
 	COLUMN_ID_COLUMN,
+	COLUMN_OWNER,
 	COLUMNS
 };
 
@@ -121,6 +122,7 @@ read_definition(HeapTuple tuple, TupleDesc desc)
 	source->value_column = name_or_null(values, nulls, COLUMN_VALUE_COLUMN);
 	source->headers_column = name_or_null(values, nulls, COLUMN_HEADERS_COLUMN);
 	source->id_column = name_or_null(values, nulls, COLUMN_ID_COLUMN);
+	source->owner = name_or_null(values, nulls, COLUMN_OWNER);
 	return source;
 }
 
@@ -398,7 +400,7 @@ insert_definition(const char *name, const char *server, const char *username)
 	values[1] = DirectFunctionCall1(namein, CStringGetDatum(server));
 	values[2] = DirectFunctionCall1(namein, CStringGetDatum(username));
 	SPI_connect();
-	inserted = kafka_query_run(&query, values, NULL) > 0;
+	inserted = kafka_outbox_run_own(&query, values, NULL) > 0;
 	SPI_finish();
 	return inserted;
 }

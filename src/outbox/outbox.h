@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "ground/options.h"
+#include "outbox/query.h"
 #include "utils/uuid.h"
 
 typedef struct KafkaOutbox
@@ -38,6 +39,7 @@ typedef struct KafkaOutboxSource
 	char	   *value_column;
 	char	   *headers_column;
 	char	   *id_column;
+	char	   *owner;			/* the table's, when the outbox was made: name */
 } KafkaOutboxSource;
 
 /* Where the messages of a sender go. */
@@ -113,5 +115,8 @@ extern void kafka_outbox_end_transaction(bool committed);
  * extension's own, not a dump's.  Off again at the end of the transaction by itself.
  */
 extern void kafka_outbox_own_write(bool own);
+
+/* As kafka_query_run, for one that inserts into outbox_definition. */
+extern uint64 kafka_outbox_run_own(KafkaQuery *query, Datum *values, const char *nulls);
 
 #endif							/* KAFKA_OUTBOX_H */

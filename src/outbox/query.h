@@ -15,7 +15,7 @@
 
 #include "executor/spi.h"
 
-#define KAFKA_QUERY_ARGUMENTS 10
+#define KAFKA_QUERY_ARGUMENTS 11
 
 /* One query of the source; its plan is made when it is first run, and kept. */
 typedef struct KafkaQuery

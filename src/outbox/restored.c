@@ -6,7 +6,11 @@
  * Layer 3.  A dump holds rows and ticks of outboxes with the transactions of the server that it
  * was made on, which mean nothing where it is restored.  A trigger marks what is inserted by
  * anybody but the extension: rows lie still until kafka.outbox_resolve says what becomes of
- * them.  The extension's own rows fire no trigger (row.c); its ticks are told apart by a flag.
+ * them.  The extension's own rows fire no trigger (row.c); its ticks and outboxes are told apart by
+ * a flag.
+ *
+ * An outbox comes without a worker: one that came between its row and the rows of the other tables
+ * would relay what is not there yet, and have a lease of its own when the dump's is to be copied.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,6 +32,24 @@ kafka_outbox_own_write(bool own)
 	own_write = own;
 }
 
+uint64
+kafka_outbox_run_own(KafkaQuery *query, Datum *values, const char *nulls)
+{
+	volatile uint64 rows = 0;
+
+	own_write = true;
+	PG_TRY();
+	{
+		rows = kafka_query_run(query, values, nulls);
+	}
+	PG_FINALLY();
+	{
+		own_write = false;
+	}
+	PG_END_TRY();
+	return rows;
+}
+
 /* Its xid is 0 from now on, and what it was is kept. */
 static HeapTuple
 mark_row(HeapTuple row, TupleDesc desc)
@@ -45,10 +67,9 @@ mark_row(HeapTuple row, TupleDesc desc)
 }
 
 static HeapTuple
-mark_tick(HeapTuple row, TupleDesc desc)
+set_flag(HeapTuple row, TupleDesc desc, int column, bool flag)
 {
-	int			column = SPI_fnumber(desc, "restored");
-	Datum		value = BoolGetDatum(true);
+	Datum		value = BoolGetDatum(flag);
 	bool		isnull = false;
 
 	return heap_modify_tuple_by_cols(row, desc, 1, &column, &value, &isnull);
@@ -59,6 +80,12 @@ PG_FUNCTION_INFO_V1(kafka_note_restored);
 Datum
 kafka_note_restored(PG_FUNCTION_ARGS)
 {
+	/* of a tick, and of an outbox */
+	static const struct
+	{
+		const char *column;
+		bool		value;
+	}			flags[] = {{"restored", true}, {"enabled", false}};
 	const TriggerData *data = (const TriggerData *) fcinfo->context;
 	TupleDesc	desc;
 
@@ -73,7 +100,12 @@ kafka_note_restored(PG_FUNCTION_ARGS)
 		return PointerGetDatum(data->tg_trigtuple);
 	if (SPI_fnumber(desc, "restored_xid") > 0)
 		return PointerGetDatum(mark_row(data->tg_trigtuple, desc));
-	if (SPI_fnumber(desc, "restored") > 0)
-		return PointerGetDatum(mark_tick(data->tg_trigtuple, desc));
+	for (size_t i = 0; i < lengthof(flags); i++)
+	{
+		int			column = SPI_fnumber(desc, flags[i].column);
+
+		if (column > 0)
+			return PointerGetDatum(set_flag(data->tg_trigtuple, desc, column, flags[i].value));
+	}
 	return PointerGetDatum(data->tg_trigtuple);
 }

@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * outbox.c
- *	  kafka.create_outbox and kafka.drop_outbox: outboxes of users' own tables.
+ *	  kafka.create_outbox: outboxes of users' own tables, and a server's outbox beforehand.
  *
  * Layer 3.  An outbox of a table is a row of kafka.outbox_definition and a trigger on the table
  * (outbox_copy.c).  The row is written as the owner of kafka.outbox_definition, the trigger as
- * the caller, who must own the table.
+ * the caller, who must own the table.  The messages go out as the table's owner's, whoever calls:
+ * he decides what the table sends, so it must not be a superuser's rights that it sends with.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,7 +18,6 @@
 #include "catalog/catalog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "client/property.h"
 #include "client/topic.h"
 #include "fmgr.h"
 #include "format/headers.h"
@@ -33,7 +33,6 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#define TRIGGER_NAME "kafka_outbox"
 #define DEBEZIUM_PREFIX "outbox.event."
 
 /* Arguments of kafka.create_outbox. */
@@ -119,13 +118,37 @@ kafka_table_owner(Oid relid)
 	return owner;
 }
 
+void
+kafka_table_owner_check_usage(Oid relid, const KafkaOptions *opts)
+{
+	if (KAFKA_SERVER_ACLCHECK(opts->serverid, kafka_table_owner(relid)) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for foreign server %s", opts->server_name),
+				 errdetail("The owner of table \"%s\" needs USAGE on it.", get_rel_name(relid))));
+}
+
+const char *
+kafka_table_qualified_name(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
+}
+
+static void
+check_ownership(Oid relid)
+{
+	(void) kafka_table_owner(relid);	/* it exists */
+	if (!KAFKA_OWNS_TABLE(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+}
+
 static void
 check_table(Relation rel)
 {
 	const char *name = RelationGetRelationName(rel);
 
-	if (!KAFKA_OWNS_TABLE(RelationGetRelid(rel), GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
+	check_ownership(RelationGetRelid(rel));
 	if (rel->rd_rel->relkind != RELKIND_RELATION &&
 		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR,
@@ -217,14 +240,14 @@ insert_source(const KafkaOutboxSource *source)
 {
 	static KafkaQuery query = {
 		.text = "INSERT INTO kafka.outbox_definition (name, server, username, source, topic, "
-		"topic_column, key_column, value_column, headers_column, id_column) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
-		.nargs = 10,
+		"topic_column, key_column, value_column, headers_column, id_column, owner) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+		.nargs = 11,
 		.types = {TEXTOID, NAMEOID, NAMEOID, REGCLASSOID, TEXTOID, NAMEOID, NAMEOID, NAMEOID,
-		NAMEOID, NAMEOID}
+		NAMEOID, NAMEOID, NAMEOID}
 	};
-	Datum		values[10] = {0};
-	char		nulls[11] = "          ";
+	Datum		values[11] = {0};
+	char		nulls[12] = "           ";
 
 	values[0] = CStringGetTextDatum(source->outbox.name);
 	values[1] = name_datum(source->outbox.server, &nulls[1]);
@@ -239,7 +262,8 @@ insert_source(const KafkaOutboxSource *source)
 	values[7] = name_datum(source->value_column, &nulls[7]);
 	values[8] = name_datum(source->headers_column, &nulls[8]);
 	values[9] = name_datum(source->id_column, &nulls[9]);
-	if (kafka_query_run(&query, values, nulls) == 0)
+	values[10] = name_datum(source->owner, &nulls[10]);
+	if (kafka_outbox_run_own(&query, values, nulls) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("outbox \"%s\" already exists", source->outbox.name)));
@@ -255,19 +279,18 @@ run_command(const char *command)
 		elog(ERROR, "could not run \"%s\": %s", command, SPI_result_code_string(rc));
 }
 
-static const char *
-qualified_name(Oid relid)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  get_rel_name(relid));
-}
-
+/* Nobody gets a lock on a table that is not his. */
 static void
 fill_source(FunctionCallInfo fcinfo, KafkaOutboxSource *source, const KafkaOptions *opts)
 {
-	Relation	rel = table_open(source->relid, ShareRowExclusiveLock);
+	Relation	rel;
+	Oid			owner;
 
+	check_ownership(source->relid);
+	rel = table_open(source->relid, ShareRowExclusiveLock);
 	check_table(rel);
+	kafka_table_owner_check_usage(source->relid, opts);
+	owner = rel->rd_rel->relowner;
 	read_arguments(fcinfo, source);
 	recognise_debezium(source, rel);
 	check_columns(source, rel);
@@ -275,7 +298,32 @@ fill_source(FunctionCallInfo fcinfo, KafkaOutboxSource *source, const KafkaOptio
 	source->outbox.name = psprintf("%s.%s", get_namespace_name(get_rel_namespace(source->relid)),
 								   get_rel_name(source->relid));
 	source->outbox.server = opts->server_name;
-	source->outbox.username = pstrdup(kafka_outbox_username(opts->serverid, opts->userid));
+	source->outbox.username = pstrdup(kafka_outbox_username(opts->serverid, owner));
+	source->owner = GetUserNameFromId(owner, false);
+}
+
+/* Without a table: what the caller's first message through the server would make. */
+static char *
+make_automatic(FunctionCallInfo fcinfo)
+{
+	static const struct
+	{
+		int			number;
+		const char *name;
+	}			others[] = {{ARG_TOPIC_COLUMN, "topic_column"}, {ARG_KEY_COLUMN, "key_column"},
+	{ARG_VALUE_COLUMN, "value_column"}, {ARG_HEADERS_COLUMN, "headers_column"},
+	{ARG_TOPIC, "topic"}, {ARG_ID_COLUMN, "id_column"}};
+
+	for (size_t i = 0; i < lengthof(others); i++)
+		if (!PG_ARGISNULL(others[i].number))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("argument \"%s\" needs \"source\", a table", others[i].name),
+					 errhint("Without a table the outbox is the server's: kafka.produce and its "
+							 "like say what is sent.")));
+	PreventCommandIfReadOnly("kafka.create_outbox()");
+	return kafka_outbox_by_id(kafka_outbox_of_sender(kafka_sql_server(fcinfo,
+																	   ARG_SERVER)).outbox)->name;
 }
 
 PG_FUNCTION_INFO_V1(kafka_create_outbox);
@@ -288,130 +336,17 @@ kafka_create_outbox(PG_FUNCTION_ARGS)
 	KafkaOptions *opts;
 
 	if (PG_ARGISNULL(ARG_SOURCE))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"source\" must not be NULL")));
+		PG_RETURN_TEXT_P(cstring_to_text(make_automatic(fcinfo)));
 	source.relid = PG_GETARG_OID(ARG_SOURCE);
 	opts = kafka_sql_server(fcinfo, ARG_SERVER);
-	(void) kafka_property_collect(opts, KAFKA_ROLE_TRANSACTIONAL);
 	fill_source(fcinfo, &source, opts);
+	(void) kafka_outbox_check_relay(&source.outbox);
 	SPI_connect();
 	insert_source(&source);
-	run_command(psprintf("CREATE TRIGGER " TRIGGER_NAME " AFTER INSERT ON %s FOR EACH ROW "
+	run_command(psprintf("CREATE TRIGGER " KAFKA_OUTBOX_TRIGGER " AFTER INSERT ON %s FOR EACH ROW "
 						 "EXECUTE FUNCTION kafka.copy_to_outbox()",
-						 qualified_name(source.relid)));
+						 kafka_table_qualified_name(source.relid)));
 	SPI_finish();
 	kafka_outbox_warn_without_workers();
 	PG_RETURN_TEXT_P(cstring_to_text(source.outbox.name));
-}
-
-/* ------------------------------------------------------------------------
- * drop_outbox
- * ------------------------------------------------------------------------
- */
-
-/* The owner of its table may, and who has the privileges of the owner of outbox_definition. */
-static void
-check_dropper(const KafkaOutboxSource *source, bool has_table)
-{
-	if (has_privs_of_role(GetUserId(), kafka_query_owner()) ||
-		(has_table && KAFKA_OWNS_TABLE(source->relid, GetUserId())))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied to drop outbox \"%s\"", source->outbox.name),
-			 errhint("The owner of its table, or of the extension, may do it.")));
-}
-
-static void
-run_on_outbox(KafkaQuery *query, int32 outbox)
-{
-	Datum		value = Int32GetDatum(outbox);
-
-	(void) kafka_query_run(query, &value, NULL);
-}
-
-/* Waits for transactions that write rows of any outbox; those that come now wait for us. */
-static void
-lock_rows(void)
-{
-	Oid			user;
-	int			security;
-
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(kafka_query_owner(), security | SECURITY_LOCAL_USERID_CHANGE);
-	run_command("LOCK TABLE ONLY kafka.outbox_row_0, ONLY kafka.outbox_row_1, "
-				"ONLY kafka.outbox_row_2, ONLY kafka.outbox_row_3 IN SHARE MODE");
-	SetUserIdAndSecContext(user, security);
-}
-
-static int64
-count_unpublished(int32 outbox)
-{
-	static KafkaQuery query = {
-		.text = "SELECT b.messages FROM kafka.outbox_backlog($1) b",
-		.nargs = 1,
-		.types = {INT4OID}
-	};
-	Datum		value = Int32GetDatum(outbox);
-	bool		isnull;
-
-	(void) kafka_query_look(&query, &value, NULL);
-	return DatumGetInt64(kafka_query_value(1, &isnull));
-}
-
-static void
-check_unpublished(const KafkaOutbox *outbox)
-{
-	int64		rows = count_unpublished(outbox->id);
-
-	if (rows > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("outbox \"%s\" has messages that are not published", outbox->name),
-				 errdetail_plural(INT64_FORMAT " message waits.", INT64_FORMAT " messages wait.",
-								  (unsigned long) rows, rows),
-				 errhint("Let its relay publish them first, or pass \"force\" => true, which "
-						 "deletes them.")));
-}
-
-static void
-delete_outbox(int32 outbox)
-{
-	static KafkaQuery queries[] = {
-		{.text = "DELETE FROM kafka.outbox_row r WHERE r.outbox OPERATOR(pg_catalog.=) $1",
-		.nargs = 1,.types = {INT4OID}},
-		{.text = "DELETE FROM kafka.outbox_tick t WHERE t.outbox OPERATOR(pg_catalog.=) $1",
-		.nargs = 1,.types = {INT4OID}},
-		{.text = "DELETE FROM kafka.outbox_lease l WHERE l.outbox OPERATOR(pg_catalog.=) $1",
-		.nargs = 1,.types = {INT4OID}},
-		{.text = "DELETE FROM kafka.outbox_definition d WHERE d.id OPERATOR(pg_catalog.=) $1",
-		.nargs = 1,.types = {INT4OID}}
-	};
-
-	for (size_t i = 0; i < lengthof(queries); i++)
-		run_on_outbox(&queries[i], outbox);
-	kafka_outbox_changed();
-}
-
-PG_FUNCTION_INFO_V1(kafka_drop_outbox);
-
-Datum
-kafka_drop_outbox(PG_FUNCTION_ARGS)
-{
-	KafkaOutboxSource *source = kafka_outbox_source(kafka_sql_text(fcinfo, 0, "outbox"));
-	bool		force = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
-	bool		has_table = OidIsValid(source->relid) && get_rel_name(source->relid) != NULL;
-
-	check_dropper(source, has_table);
-	SPI_connect();
-	if (has_table)
-		run_command(psprintf("DROP TRIGGER IF EXISTS " TRIGGER_NAME " ON %s",
-							 qualified_name(source->relid)));
-	lock_rows();
-	if (!force)
-		check_unpublished(&source->outbox);
-	delete_outbox(source->outbox.id);
-	SPI_finish();
-	PG_RETURN_VOID();
 }

@@ -18,7 +18,7 @@
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "format/headers.h"
-#include "ground/compat.h"
+#include "miscadmin.h"
 #include "outbox/outbox.h"
 #include "sql/common.h"
 #include "sql/outbox_columns.h"
@@ -102,16 +102,22 @@ find_source(const TriggerData *data)
 	return source;
 }
 
-/* Rows are sent by leave of the table's owner: he needs the right to. */
+/* Rows are sent by leave of the table's owner, and as his: the table may have another one now. */
 static void
 check_owner(const KafkaOutboxSource *source, const KafkaOptions *opts)
 {
-	if (KAFKA_SERVER_ACLCHECK(opts->serverid, kafka_table_owner(source->relid)) != ACLCHECK_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for foreign server %s", opts->server_name),
-				 errdetail("The owner of table \"%s\" needs USAGE on it.",
-						   get_rel_name(source->relid))));
+	Oid			owner = kafka_table_owner(source->relid);
+
+	kafka_table_owner_check_usage(source->relid, opts);
+	if (strcmp(kafka_outbox_username(opts->serverid, owner), source->outbox.username) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("outbox \"%s\" was made for another user mapping than that of \"%s\", who owns "
+					"table \"%s\"", source->outbox.name, GetUserNameFromId(owner, false),
+					get_rel_name(source->relid)),
+			 errhint("The table has changed its owner, or its owner has another user mapping now: "
+					 "make the outbox anew with kafka.drop_outbox and kafka.create_outbox.")));
 }
 
 static Part

@@ -12,6 +12,7 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "format/headers.h"
@@ -25,8 +26,10 @@
 #include "sql/arguments.h"
 #include "sql/common.h"
 #include "storage/latch.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 #include "utils/xid8.h"
@@ -244,6 +247,16 @@ elapsed_ms(const Wait *wait)
 	return (int) INSTR_TIME_GET_MILLISEC(now);
 }
 
+/* A reason may tell of other people's messages: only who sees kafka.outbox_status gets it. */
+static bool
+may_see_reasons(void)
+{
+	Oid			view = get_relname_relid("outbox_status", get_namespace_oid("kafka", true));
+
+	return OidIsValid(view) &&
+		pg_class_aclcheck(view, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
 static char *
 describe(const Wait *wait)
 {
@@ -251,7 +264,7 @@ describe(const Wait *wait)
 		return psprintf("Transaction " UINT64_FORMAT " has not ended.", wait->xid);
 	if (wait->state == NULL)
 		return psprintf("Outbox \"%s\" has not had a relay yet.", wait->outbox);
-	if (wait->reason == NULL)
+	if (wait->reason == NULL || !may_see_reasons())
 		return psprintf("The relay of outbox \"%s\" is in state \"%s\".", wait->outbox,
 						wait->state);
 	return psprintf("The relay of outbox \"%s\" is in state \"%s\": %s", wait->outbox,

@@ -18,6 +18,7 @@ sub outbox
 {
 	my ($session, $name) = @_;
 	$session->query_safe("INSERT INTO kafka.outbox_definition (name, server, username) VALUES ('$name', 'kafka', 'of $name')");
+	$session->query_safe("UPDATE kafka.outbox_definition SET enabled = true WHERE name = '$name'");
 	return;
 }
 
