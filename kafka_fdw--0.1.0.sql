@@ -1167,6 +1167,8 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kafka_get_relays' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 5;
 COMMENT ON FUNCTION get_relays() IS
 'relays of this database that run in background workers, and what they have done since they were started';
+REVOKE EXECUTE ON FUNCTION get_relays() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION get_relays() TO pg_monitor;
 
 -- The last tick that is known to be published: its snapshot sees what is in Kafka.
 CREATE FUNCTION outbox_acknowledged(outbox integer, OUT tick bigint, OUT snapshot pg_snapshot)

@@ -84,6 +84,10 @@ SELECT kafka.outbox_resolve('outbox_relay', 'forget');
 SELECT kafka.outbox_resolve('no such outbox', 'skip');
 SELECT kafka.outbox_discard('no such outbox', 1);
 SELECT kafka.outbox_discard('outbox_relay', NULL);
+-- nobody but the relay writes positions, whatever the mode
+SELECT kafka.produce('kafka_fdw.outbox.x', 'x', delivery => d, server => 'outbox_relay') FROM unnest(ARRAY['outbox']) d;
+SELECT kafka.produce('kafka_fdw.outbox.x', 'x', delivery => 'immediate', server => 'outbox_relay');
+SELECT kafka.produce('kafka_fdw.outbox.x', 'x', server => 'outbox_relay');
 DROP VIEW outbox_relay_read;
 DROP FOREIGN TABLE outbox_relay;
 SELECT kafka.drop_outbox('outbox_relay');

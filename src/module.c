@@ -13,6 +13,7 @@
 #include "fdw/ends.h"
 #include "fmgr.h"
 #include "ground/settings.h"
+#include "outbox/outbox.h"
 #include "outbox/row.h"
 #include "sql/discard.h"
 #include "transaction/send.h"
@@ -33,6 +34,7 @@ _PG_init(void)
 	kafka_ends_init();
 	kafka_commit_init();
 	kafka_outbox_row_init();
+	kafka_outbox_renamed_init();
 	kafka_outbox_prepared_init();
 	kafka_discard_init();
 	kafka_leave_init();

@@ -122,6 +122,18 @@ kafka_topic_check_name(const char *topic)
 }
 
 void
+kafka_topic_check_sendable(const char *topic)
+{
+	kafka_topic_check_name(topic);
+	if (strncmp(topic, KAFKA_POSITION_TOPIC_PREFIX, strlen(KAFKA_POSITION_TOPIC_PREFIX)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("topic \"%s\" is the extension's own", topic),
+				 errdetail("Topics with the prefix \"%s\" keep the positions of outboxes.",
+						   KAFKA_POSITION_TOPIC_PREFIX)));
+}
+
+void
 kafka_topic_refresh(KafkaHandle *handle, const char *topic)
 {
 	KafkaPlace	place = {.doing = "could not read the topic's metadata", .topic = topic};

@@ -40,6 +40,12 @@ extern int32 kafka_topic_partitions(const KafkaOptions *opts, const char *topic,
 /* Raises 22023 unless this can be a topic's name. */
 extern void kafka_topic_check_name(const char *topic);
 
+/* Topics in which relays keep positions begin so. */
+#define KAFKA_POSITION_TOPIC_PREFIX "kafka_fdw.outbox."
+
+/* The same, and 42501 for a topic that only the extension itself may send to. */
+extern void kafka_topic_check_sendable(const char *topic);
+
 /* The session has changed topics: nothing cached holds any longer. */
 extern void kafka_topic_forget(void);
 

@@ -119,4 +119,7 @@ extern void kafka_outbox_own_write(bool own);
 /* As kafka_query_run, for one that inserts into outbox_definition. */
 extern uint64 kafka_outbox_run_own(KafkaQuery *query, Datum *values, const char *nulls);
 
+/* renamed.c: hooks into utility commands; called once, from _PG_init. */
+extern void kafka_outbox_renamed_init(void);
+
 #endif							/* KAFKA_OUTBOX_H */

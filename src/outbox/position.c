@@ -20,6 +20,7 @@
 #include "client/consumer.h"
 #include "client/property.h"
 #include "client/topic.h"
+#include "ground/attempt.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
 #include "lib/stringinfo.h"
@@ -34,7 +35,6 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#define TOPIC_PREFIX "kafka_fdw.outbox."
 #define RECORD_KEY "position"
 /* Records that are read first; most often the last one is among them. */
 #define FIRST_LOOK 32
@@ -86,13 +86,13 @@ uuid_text(const pg_uuid_t *uuid)
 char *
 kafka_position_topic(const KafkaOutbox *outbox)
 {
-	return psprintf(TOPIC_PREFIX "%s", uuid_text(&outbox->uuid));
+	return psprintf(KAFKA_POSITION_TOPIC_PREFIX "%s", uuid_text(&outbox->uuid));
 }
 
 char *
 kafka_position_transactional_id(const KafkaOutbox *outbox, int number)
 {
-	return psprintf(TOPIC_PREFIX "%s.%d", uuid_text(&outbox->uuid), number);
+	return psprintf(KAFKA_POSITION_TOPIC_PREFIX "%s.%d", uuid_text(&outbox->uuid), number);
 }
 
 /* ------------------------------------------------------------------------
@@ -245,6 +245,43 @@ is_position(const KafkaMessage *msg)
 		memcmp(msg->key.data, RECORD_KEY, msg->key.len) == 0;
 }
 
+/* What parse_record is given, and gives. */
+typedef struct Parsing
+{
+	const KafkaMessage *msg;
+	KafkaOutboxPosition *position;
+} Parsing;
+
+static void
+run_parsing(void *arg)
+{
+	Parsing    *parsing = (Parsing *) arg;
+
+	parse_record(parsing->msg, parsing->position);
+}
+
+static bool
+is_data_error(int sqlstate)
+{
+	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_DATA_EXCEPTION ||
+		sqlstate == ERRCODE_DATA_CORRUPTED;
+}
+
+/* Whoever may write to the topic can write anything. */
+static void
+parse_any_record(const KafkaMessage *msg, KafkaOutboxPosition *position)
+{
+	Parsing		parsing = {msg, position};
+	const ErrorData *error = kafka_attempt(run_parsing, &parsing, is_data_error);
+
+	if (error == NULL)
+		return;
+	memset(position, 0, sizeof(*position));
+	position->row = KAFKA_WHOLE_TICK;
+	position->offset = msg->offset;
+	position->unreadable = error->detail ? pstrdup(error->detail) : pstrdup(error->message);
+}
+
 /* The last record of these offsets. */
 static bool
 read_range(const KafkaOptions *opts, const char *topic, int64 start, int64 end,
@@ -271,7 +308,7 @@ read_range(const KafkaOptions *opts, const char *topic, int64 start, int64 end,
 	msg.value.data = value.data;
 	msg.value.len = value.len;
 	msg.offset = offset;
-	parse_record(&msg, position);
+	parse_any_record(&msg, position);
 	return true;
 }
 

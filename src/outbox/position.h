@@ -39,6 +39,7 @@ typedef struct KafkaOutboxPosition
 	pg_uuid_t	claim;			/* of the relay that wrote the record */
 	KafkaIncarnation incarnation;	/* where that ran */
 	int64		offset;			/* of the record; not written */
+	char	   *unreadable;		/* it is no position: why; not written */
 } KafkaOutboxPosition;
 
 /* This database, palloc'd text. */
@@ -60,8 +61,8 @@ extern bool kafka_position_ensure_topic(const KafkaOptions *opts, const char *to
 										bool existing);
 
 /*
- * The last committed record, in the current memory context; false if there is none.  Raises
- * XX001 for a record that is no position.
+ * The last committed record, in the current memory context; false if there is none.  Of one that is
+ * no position only `offset` and `unreadable` are set.
  */
 extern bool kafka_position_read(const KafkaOptions *opts, const char *topic,
 								KafkaOutboxPosition *position);

@@ -122,6 +122,9 @@ find_reason(const KafkaRelay *relay, const KafkaLease *lease, Finding *finding)
 
 	if (!finding->found && lease->confirmed)
 		return psprintf("topic \"%s\" has lost the position", relay->topic);
+	if (position->unreadable)
+		return psprintf("the record at offset " INT64_FORMAT " of topic \"%s\" is no position",
+						position->offset, relay->topic);
 	if (finding->found && lease->resolution == KAFKA_RESOLUTION_NONE &&
 		is_foreign(relay, lease, position))
 		return psprintf("it is relayed by %s",

@@ -71,6 +71,8 @@ make_sender(const KafkaOptions *opts, const char *topic)
 {
 	KafkaSender *sender = palloc0(sizeof(KafkaSender));
 
+	if (topic)
+		kafka_topic_check_sendable(topic);
 	sender->topic = topic ? pstrdup(topic) : NULL;
 	sender->max_message = kafka_property_max_message(opts);
 	sender->destination = -1;
@@ -84,7 +86,6 @@ open_outbox(KafkaSender *sender, const KafkaOptions *opts)
 {
 	KafkaOutboxSender outbox;
 
-	kafka_topic_check_name(sender->topic);
 	outbox = kafka_outbox_of_sender(opts);
 	sender->outbox = outbox.outbox;
 	sender->partitioner = outbox.partitioner;
@@ -201,7 +202,7 @@ void
 kafka_sender_check(const KafkaSender *sender, const KafkaMessage *msg)
 {
 	if (sender->topic == NULL)
-		kafka_topic_check_name(msg->topic);
+		kafka_topic_check_sendable(msg->topic);
 	check_partition(sender, msg);
 	if (message_size(sender, msg) > sender->max_message)
 		ereport(ERROR,

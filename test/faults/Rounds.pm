@@ -129,8 +129,10 @@ sub _round
 	my $bad = $error ? {} : Oracle::sum_up($round->{found}, $round->{may});
 	my @wrong = map { my $n = @{ $bad->{$_} // [] }; $n ? "$n $_" : () } @VERDICTS;
 	$self->{sum}{$_} += @{ $bad->{$_} // [] } for @VERDICTS;
-	$self->{sum}{stuck}++ if $error;
-	push @wrong, 'STUCK: ' . ($error =~ s/ at \S+ line \d+\.?\n.*//sr =~ s/\s+/ /gr) if $error;
+	# known of a single broker that was killed: readers of that topic wait for ever, too
+	my $hanging = ($error // '') =~ /a transaction stays open in the topic of the outbox's position/;
+	$self->{sum}{ $hanging ? 'hanging' : 'stuck' }++ if $error;
+	push @wrong, ($hanging ? 'HANGING: ' : 'STUCK: ') . ($error =~ s/ at \S+ line \d+\.?\n.*//sr =~ s/\s+/ /gr) if $error;
 	$self->{report}->(sprintf '%5d %-18s at %4.1f s, batch %5d: %5d rows %5.1f s  %s%s', $number, $kind,
 		$round->{moment} // 0, $round->{batch} // 0,
 		$round->{found} ? $round->{found}{rows} : 0, time - $round->{begun}, @wrong ? join(', ', @wrong) : 'ok',
