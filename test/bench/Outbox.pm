@@ -361,6 +361,8 @@ sub idle
 	my ($session) = @_;
 	drain($session);
 	my $relay = start($session);
+	# its WAL would be taken for the relay's
+	set($session, 'autovacuum', 'off');
 	my $launcher = 0 + ask($session, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'kafka_fdw launcher'");
 	ask($session, 'CHECKPOINT');
 	# what has not been told to the statistics or the log of running transactions yet
@@ -372,6 +374,7 @@ sub idle
 	line("idle for $seconds s, relay, launcher: CPU of a core",
 		sprintf('%.2f, %.2f %%', map { ($after[$_] - $before[$_]) / $seconds / 10 } 0, 1), 'under 0.5 %');
 	line('the same: WAL', ask($session, "SELECT pg_current_wal_insert_lsn() - '$lsn'") =~ s/\n//r . ' bytes', 'none');
+	set($session, 'autovacuum', 'on');
 }
 
 my $SIZES = <<'SQL';

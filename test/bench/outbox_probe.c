@@ -190,6 +190,14 @@ is_refusal(const PGresult *result)
 	return state != NULL && strncmp(state, "57P", 3) != 0;
 }
 
+/* A server that goes away says so to each session. */
+static void
+keep_silent(void *arg, const char *message)
+{
+	(void) arg;
+	(void) message;
+}
+
 /* As the environment says; NULL: there is no server now. */
 static PGconn *
 connect_session(void)
@@ -197,6 +205,7 @@ connect_session(void)
 	PGconn	   *conn = PQconnectdb("");
 	PGresult   *result;
 
+	PQsetNoticeProcessor(conn, keep_silent, NULL);
 	if (PQstatus(conn) == CONNECTION_OK)
 	{
 		result = PQprepare(conn, "send", sql, 0, NULL);
