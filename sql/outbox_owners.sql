@@ -75,9 +75,10 @@ SET lock_timeout = '5s';
 ROLLBACK PREPARED 'outbox_owners';
 -- its table is gone: the former owner may drop it, nobody else
 DROP TABLE anns;
+ALTER ROLE outbox_owners_bob RENAME TO outbox_owners_bobby;
 SET ROLE outbox_owners_ann;
 SELECT kafka.drop_outbox('outbox_owners.anns', true);
-SET ROLE outbox_owners_bob;
+SET ROLE outbox_owners_bobby;
 SELECT kafka.drop_outbox('outbox_owners.anns', true);
 SELECT kafka.drop_outbox('outbox_owners', true);
 -- a view is read by who is granted it, with nothing else
@@ -91,4 +92,4 @@ SELECT kafka.drop_outbox(name, true) FROM kafka.outbox_definition WHERE server =
 RESET search_path;
 DROP SCHEMA outbox_owners CASCADE;
 DROP SERVER outbox_owners CASCADE;
-DROP ROLE outbox_owners_ann, outbox_owners_bob;
+DROP ROLE outbox_owners_ann, outbox_owners_bobby;

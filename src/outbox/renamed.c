@@ -30,8 +30,10 @@ static KafkaQuery server_query = {
 };
 
 static KafkaQuery user_query = {
-	.text = "UPDATE kafka.outbox_definition d SET username = $2 "
-	"WHERE d.username OPERATOR(pg_catalog.=) $1",
+	.text = "UPDATE kafka.outbox_definition d SET "
+	"username = CASE WHEN d.username OPERATOR(pg_catalog.=) $1 THEN $2 ELSE d.username END, "
+	"owner = CASE WHEN d.owner OPERATOR(pg_catalog.=) $1 THEN $2 ELSE d.owner END "
+	"WHERE d.username OPERATOR(pg_catalog.=) $1 OR d.owner OPERATOR(pg_catalog.=) $1",
 	.nargs = 2, .types = {NAMEOID, NAMEOID}
 };
 
