@@ -1010,6 +1010,12 @@ BEGIN
       described.attname, described.comment);
   END LOOP;
 END $$;
+-- a publication FOR ALL TABLES must not stand in the way of updates and deletes
+ALTER TABLE outbox_row REPLICA IDENTITY FULL;
+ALTER TABLE outbox_row_0 REPLICA IDENTITY FULL;
+ALTER TABLE outbox_row_1 REPLICA IDENTITY FULL;
+ALTER TABLE outbox_row_2 REPLICA IDENTITY FULL;
+ALTER TABLE outbox_row_3 REPLICA IDENTITY FULL;
 CREATE INDEX outbox_row_0_xid ON outbox_row_0 (outbox, xid);
 CREATE INDEX outbox_row_1_xid ON outbox_row_1 (outbox, xid);
 CREATE INDEX outbox_row_2_xid ON outbox_row_2 (outbox, xid);
@@ -1021,6 +1027,7 @@ CREATE TABLE outbox_ring (
   closed timestamptz[] NOT NULL DEFAULT '{NULL,NULL,NULL,NULL}'
 );
 INSERT INTO outbox_ring (slot) VALUES (0);
+ALTER TABLE outbox_ring REPLICA IDENTITY FULL;
 COMMENT ON TABLE outbox_ring IS 'one row: which part of kafka.outbox_row new rows go to';
 COMMENT ON COLUMN outbox_ring.slot IS 'number of the part, 0 to 3';
 COMMENT ON COLUMN outbox_ring.opened IS 'since when';
@@ -1237,7 +1244,8 @@ COMMENT ON COLUMN outbox.published IS 'it is known to be in Kafka';
 
 CREATE VIEW outbox_status AS
 SELECT d.name AS outbox, d.server, d.username, d.enabled,
-  CASE WHEN l.state IN ('starting', 'running', 'waiting') AND p.pid IS NULL THEN 'stopped'
+  CASE WHEN l.state IN ('starting', 'running', 'waiting') AND p.pid IS NULL
+      AND NOT pg_is_in_recovery() THEN 'stopped'
     ELSE coalesce(l.state, 'new') END AS state,
   coalesce(l.since, d.created) AS since, l.reason, l.last_error, l.last_error_at, p.pid,
   b.messages AS backlog_rows, b.bytes AS backlog_bytes, b.oldest,

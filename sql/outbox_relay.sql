@@ -73,6 +73,9 @@ SELECT kafka.outbox_discard('outbox_relay', id) FROM kafka.outbox WHERE topic = 
 SELECT count(*) FROM kafka.outbox WHERE topic = 'outbox_relay_missing';
 CALL kafka.relay('outbox_relay');
 SELECT v FROM outbox_relay WHERE k = 'a' AND v = '10';
+SELECT (kafka.produce('outbox_relay', 'x', partition => 2, delivery => 'outbox', server => 'outbox_relay')).topic;
+CALL kafka.relay('outbox_relay');
+DELETE FROM kafka.outbox_row WHERE topic = 'outbox_relay' AND partition = 2;
 -- refused
 BEGIN;
 CALL kafka.relay('outbox_relay');

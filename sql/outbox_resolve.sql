@@ -14,6 +14,10 @@ INSERT INTO outbox_resolve (v) VALUES ('1');
 CALL kafka.relay('outbox_resolve');
 SELECT * FROM outbox_resolve_state();
 
+-- nobody has to decide anything
+SELECT kafka.outbox_resolve('outbox_resolve', 'skip');
+SELECT kafka.outbox_resolve('outbox_resolve', 'republish');
+
 -- another instance's claim: a clone would find this
 UPDATE kafka.outbox_lease SET claim = gen_random_uuid(), previous_claim = NULL WHERE outbox = :id;
 INSERT INTO outbox_resolve (v) VALUES ('2');

@@ -93,6 +93,13 @@ static KafkaQuery resolution_query = {
 	.nargs = 1, .types = {INT4OID}
 };
 
+static KafkaQuery settled_query = {
+	.text = "SELECT FROM kafka.outbox_lease l WHERE l.outbox OPERATOR(pg_catalog.=) $1 "
+	"AND l.state OPERATOR(pg_catalog.<>) 'unresolved' "
+	"AND l.incarnation OPERATOR(pg_catalog.=) $2 AND l.resolution IS NULL",
+	.nargs = 2, .types = {INT4OID, TEXTOID}
+};
+
 static KafkaQuery reason_query = {
 	.text = "SELECT l.reason FROM kafka.outbox_lease l WHERE l.outbox OPERATOR(pg_catalog.=) $1",
 	.nargs = 1, .types = {INT4OID}
@@ -227,4 +234,12 @@ kafka_lease_reason(int32 outbox)
 	if (kafka_query_run(&reason_query, values, NULL) > 0)
 		reason = kafka_query_value(1, &isnull);
 	return isnull ? NULL : TextDatumGetCString(reason);
+}
+
+bool
+kafka_lease_is_settled(int32 outbox, const char *incarnation)
+{
+	Datum		values[] = {Int32GetDatum(outbox), CStringGetTextDatum(incarnation)};
+
+	return kafka_query_run(&settled_query, values, NULL) > 0;
 }

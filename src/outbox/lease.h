@@ -73,6 +73,9 @@ extern KafkaResolution kafka_resolution_of(const char *word);
 /* Notes what the next relay is to do, and ends the lease of this one. */
 extern void kafka_lease_resolve(int32 outbox, const char *word);
 
+/* Nobody has to decide anything: the outbox is this database's, and is not unresolved. */
+extern bool kafka_lease_is_settled(int32 outbox, const char *incarnation);
+
 /* Is something noted that no relay has carried out yet? */
 extern bool kafka_lease_has_resolution(int32 outbox);
 

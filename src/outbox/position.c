@@ -313,8 +313,8 @@ read_range(const KafkaOptions *opts, const char *topic, int64 start, int64 end,
 }
 
 /* read_committed is the default; another handle is made only where the user wants another level. */
-static const KafkaOptions *
-reading_committed(const KafkaOptions *opts)
+const KafkaOptions *
+kafka_position_committed(const KafkaOptions *opts)
 {
 	ListCell   *lc;
 
@@ -328,10 +328,16 @@ reading_committed(const KafkaOptions *opts)
 	return opts;
 }
 
+const KafkaOptions *
+kafka_position_uncommitted(const KafkaOptions *opts)
+{
+	return kafka_options_with_property(opts, "isolation.level", "read_uncommitted");
+}
+
 bool
 kafka_position_read(const KafkaOptions *opts, const char *topic, KafkaOutboxPosition *position)
 {
-	const KafkaOptions *committed = reading_committed(opts);
+	const KafkaOptions *committed = kafka_position_committed(opts);
 	KafkaBounds bounds;
 	int64		end;
 
@@ -360,9 +366,8 @@ topic_end(const KafkaOptions *opts, const char *topic)
 void
 kafka_position_await_settled(const KafkaOptions *opts, const char *topic)
 {
-	const KafkaOptions *committed = reading_committed(opts);
-	int64		high = topic_end(kafka_options_with_property(opts, "isolation.level",
-														 "read_uncommitted"), topic);
+	const KafkaOptions *committed = kafka_position_committed(opts);
+	int64		high = topic_end(kafka_position_uncommitted(opts), topic);
 	TimestampTz begin = GetCurrentTimestamp();
 
 	while (topic_end(committed, topic) < high)
@@ -372,7 +377,7 @@ kafka_position_await_settled(const KafkaOptions *opts, const char *topic)
 					(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
 					 errmsg("a transaction stays open in the topic of the outbox's position"),
 					 errdetail("Waited for %d ms for topic \"%s\".", kafka_setting_commit_timeout, topic),
-					 errhint("Only the relay should have the right to write to this topic.")));
+					 errhint(KAFKA_HANGING_HINT)));
 		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, SETTLE_PAUSE_MS,
 						 PG_WAIT_EXTENSION);
 		CHECK_FOR_INTERRUPTS();

@@ -49,6 +49,15 @@ extern bool kafka_incarnation_is_same(const KafkaIncarnation *a, const KafkaInca
 /* As "system/timeline/database/instance", palloc'd. */
 extern char *kafka_incarnation_text(const KafkaIncarnation *incarnation);
 
+/* The options with an isolation level, whatever the server says. */
+extern const KafkaOptions *kafka_position_committed(const KafkaOptions *opts);
+extern const KafkaOptions *kafka_position_uncommitted(const KafkaOptions *opts);
+
+/* Of an error about a transaction that nobody ends. */
+#define KAFKA_HANGING_HINT \
+	"If no producer is at work there, Kafka has lost track of the transaction: its tool " \
+	"kafka-transactions.sh finds and aborts it."
+
 /* Names that Kafka knows the outbox by, palloc'd. */
 extern char *kafka_position_topic(const KafkaOutbox *outbox);
 extern char *kafka_position_transactional_id(const KafkaOutbox *outbox, int number);

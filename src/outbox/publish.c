@@ -23,7 +23,6 @@
 
 /* Headers of a message beyond the row's own: its id. */
 #define OWN_HEADERS 1
-#define ID_HEADER "kafka_fdw.id"
 /* How long a topic's number of partitions is believed, ms. */
 #define PARTITIONS_MS 5000
 
@@ -59,6 +58,7 @@ typedef struct Publisher
 	int64		last_row;		/* sent, or published before */
 	int			rows;			/* in the open transaction */
 	int64		bytes;
+	const KafkaRowScan *rows_found;	/* of the tick */
 	MemoryContext row_context;	/* reset for each row */
 	KafkaHeader *headers;
 	int			max_headers;
@@ -91,6 +91,7 @@ begin_transaction(Publisher *publisher)
 	publisher->producer = relay->producers[relay->turn];
 	kafka_transaction_begin(publisher->producer);
 	publisher->now = relay->begun = GetCurrentTimestamp();
+	relay->first_row = relay->last_row = 0;
 }
 
 /* Waits for the commit that is under way, and takes note of what it has published. */
@@ -198,6 +199,16 @@ make_topic(KafkaRelay *relay, KafkaBytes name, KafkaPartitioner partitioner)
 	return topic;
 }
 
+/* The first time that this session sends to it. */
+static void
+await_topic(const Publisher *publisher, const char *topic, int32 npartitions)
+{
+	char		prefix[sizeof(publisher->id)];
+
+	strlcpy(prefix, publisher->id, publisher->id_end - publisher->id + 1);
+	kafka_relay_await_topic(publisher->relay, topic, npartitions, prefix, publisher->rows_found);
+}
+
 /* Where a row's topic is sent to by the open transaction's producer. */
 static KafkaTarget *
 target_of(Publisher *publisher, KafkaBytes name, KafkaPartitioner partitioner)
@@ -212,6 +223,8 @@ target_of(Publisher *publisher, KafkaBytes name, KafkaPartitioner partitioner)
 		TimestampDifferenceExceeds(topic->asked, publisher->now, PARTITIONS_MS))
 	{
 		npartitions = kafka_topic_partitions(relay->opts, topic->name, false, true);
+		if (topic->npartitions == 0)
+			await_topic(publisher, topic->name, npartitions);
 		if (npartitions != topic->npartitions)
 			memset(topic->targets, 0, sizeof(topic->targets));
 		topic->npartitions = npartitions;
@@ -260,7 +273,7 @@ fill_headers(Publisher *publisher, KafkaBytes packed, int64 row, KafkaMessage *m
 		}
 	}
 	id = &publisher->headers[n];
-	id->name = ID_HEADER;
+	id->name = KAFKA_OUTBOX_ID_HEADER;
 	id->value.data = publisher->id;
 	id->value.len = publisher->id_end - publisher->id + pg_lltoa(row, publisher->id_end);
 	msg->headers = publisher->headers;
@@ -274,6 +287,22 @@ tell_row(void *arg)
 
 	errcontext("publishing row " INT64_FORMAT " of outbox \"%s\"", publisher->last_row,
 			   publisher->relay->outbox.name);
+}
+
+/* librdkafka would wait for the partition to come. */
+static void
+check_partition(const Publisher *publisher, const KafkaMessage *msg)
+{
+	const RelayTopic *topic = (const RelayTopic *) linitial(publisher->relay->topics);
+
+	if (msg->partition < topic->npartitions)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("partition %d of topic \"%s\" does not exist", msg->partition, topic->name),
+			 errdetail_plural("The topic has %d partition, number 0.",
+							  "The topic has %d partitions, numbered from 0.",
+							  topic->npartitions, topic->npartitions)));
 }
 
 static void
@@ -293,7 +322,11 @@ send_row(Publisher *publisher, TupleTableSlot *slot)
 	msg.timestamp = slot->tts_isnull[KAFKA_ROW_TS - 1] ? KAFKA_UNKNOWN :
 		kafka_timestamp_ms(slot->tts_values[KAFKA_ROW_TS - 1]);
 	fill_headers(publisher, bytes_column(slot, KAFKA_ROW_HEADERS), publisher->last_row, &msg);
+	publisher->relay->last_row = publisher->last_row;
+	if (publisher->relay->first_row == 0)
+		publisher->relay->first_row = publisher->last_row;
 	target = target_of(publisher, bytes_column(slot, KAFKA_ROW_TOPIC), partitioner);
+	check_partition(publisher, &msg);
 	kafka_producer_send(publisher->producer, target, &msg);
 	publisher->rows++;
 	publisher->bytes += msg.key.len + msg.value.len;
@@ -340,6 +373,7 @@ publish_rows(Publisher *publisher, const KafkaXidRanges *ranges, int64 after)
 	KafkaRowScan *scan = kafka_rows_begin(publisher->relay->outbox.id, ranges, after);
 	TupleTableSlot *slot;
 
+	publisher->rows_found = scan;
 	prepare_position(publisher, kafka_rows_highest(scan, 0));
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;

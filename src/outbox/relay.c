@@ -45,6 +45,7 @@
 #include "ground/compat.h"
 #include "ground/logfmt.h"
 #include "ground/settings.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "outbox/relay_internal.h"
 #include "replication/syncrep.h"
@@ -452,12 +453,22 @@ extension_is_gone(KafkaRelay *relay)
 	return gone;
 }
 
-/* An error as text that tells one from another; palloc'd. */
+/* An error as text that tells one from another, with the rows it is about; palloc'd. */
 static char *
-error_text(const ErrorData *error)
+error_text(const KafkaRelay *relay, const ErrorData *error)
 {
-	return error->detail ? psprintf("%s (%s)", error->message, error->detail) :
-		pstrdup(error->message);
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, error->message);
+	if (error->detail)
+		appendStringInfo(&text, " (%s)", error->detail);
+	if (relay->begun && relay->first_row == relay->last_row && relay->last_row > 0)
+		appendStringInfo(&text, "; row " INT64_FORMAT, relay->last_row);
+	else if (relay->begun && relay->last_row > 0)
+		appendStringInfo(&text, "; rows " INT64_FORMAT " to " INT64_FORMAT, relay->first_row,
+						 relay->last_row);
+	return text.data;
 }
 
 typedef struct Trouble
@@ -511,7 +522,7 @@ overcome(KafkaRelay *relay, Trouble *trouble)
 	kafka_relay_forget_session(relay);
 	if (extension_is_gone(relay))
 		return false;
-	text = error_text(error);
+	text = error_text(relay, error);
 	log_trouble(relay, trouble, error, text);
 	set_state(relay, "waiting", text, text, false);
 	relay->shown = false;

@@ -53,11 +53,16 @@ typedef struct KafkaRelay
 	KafkaTickProgress progress;
 	int			batch_divisor;	/* smaller batches while transactions take too long */
 	TimestampTz begun;			/* the last Kafka transaction */
+	int64		first_row;		/* of that transaction; 0: it has none */
+	int64		last_row;
 	bool		shown;			/* as running */
 	bool		finished;		/* max_ticks were made, or nothing is left and it is not to wait */
 	bool		behind;			/* outbox_tick may have ticks behind the base */
 	int64		forgotten;		/* ticks before this one are gone */
 } KafkaRelay;
+
+/* The header by which a message of an outbox is known: its UUID, a slash, the row's number. */
+#define KAFKA_OUTBOX_ID_HEADER "kafka_fdw.id"
 
 /* What a start came to. */
 typedef struct KafkaRelayStart
@@ -90,6 +95,13 @@ extern bool kafka_relay_publish(KafkaRelay *relay, const KafkaTick *tick);
 
 /* publish.c: one Kafka transaction with nothing but the position, as it is; the same. */
 extern void kafka_relay_write_position(KafkaRelay *relay);
+
+/*
+ * settle.c: waits while rows that are about to be sent stand in this topic in a transaction that is
+ * open still; id_prefix: of their header, up to the row's number.
+ */
+extern void kafka_relay_await_topic(const KafkaRelay *relay, const char *topic, int32 npartitions,
+									const char *id_prefix, const KafkaRowScan *rows);
 
 /* ring.c: published rows that are old enough go, and new rows come into another part. */
 extern void kafka_relay_turn_ring(KafkaRelay *relay);

@@ -382,8 +382,12 @@ on_transaction(XactEvent event, void *arg)
 			kafka_outbox_end_transaction(true);
 			wake_relays();
 			break;
-		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
+			if (written)
+				last_xid = writing_xid; /* who waits for it waits for COMMIT PREPARED, too */
+			kafka_outbox_end_transaction(false);
+			break;
+		case XACT_EVENT_ABORT:
 			kafka_outbox_end_transaction(false);
 			break;
 		default:

@@ -42,7 +42,7 @@ extern Datum kafka_outbox_pack_headers(const KafkaMessage *msg, bool *isnull);
 extern int	kafka_outbox_unpack_headers(const char *packed, size_t len, KafkaHeader *headers,
 										int max);
 
-/* The last transaction of this session that has committed rows; 0: none. */
+/* The last transaction of this session that has committed rows, or was prepared with them; 0: none. */
 extern uint64 kafka_outbox_last_xid(void);
 
 /* The running transaction, if it has written rows; 0: it has not. */

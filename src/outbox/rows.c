@@ -274,3 +274,19 @@ kafka_rows_highest(const KafkaRowScan *scan, int64 after)
 {
 	return scan->nplaces > 0 ? scan->places[scan->nplaces - 1].id : after;
 }
+
+static int
+compare_ids(const void *id, const void *place)
+{
+	int64		a = *(const int64 *) id;
+	int64		b = ((const Place *) place)->id;
+
+	return a < b ? -1 : a > b;
+}
+
+bool
+kafka_rows_have(const KafkaRowScan *scan, int64 id)
+{
+	return scan->nplaces > 0 &&
+		bsearch(&id, scan->places, scan->nplaces, sizeof(Place), compare_ids) != NULL;
+}

@@ -53,6 +53,9 @@ extern KafkaRowScan *kafka_rows_begin(int32 outbox, const KafkaXidRanges *ranges
 /* The next one, or NULL at the end; its columns hold until the next call. */
 extern TupleTableSlot *kafka_rows_next(KafkaRowScan *scan);
 
+/* Is this one of those that have been found so far? */
+extern bool kafka_rows_have(const KafkaRowScan *scan, int64 id);
+
 /* The highest id that has been found so far, `after` where there is none. */
 extern int64 kafka_rows_highest(const KafkaRowScan *scan, int64 after);
 

@@ -16,6 +16,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/catalog.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "client/topic.h"
@@ -154,6 +155,10 @@ check_table(Relation rel)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a table", name)));
+	if (OidIsValid(getExtensionOfObject(RelationRelationId, RelationGetRelid(rel))))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("table \"%s\" belongs to an extension", name)));
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -335,6 +340,7 @@ kafka_create_outbox(PG_FUNCTION_ARGS)
 	KafkaOutboxSource source = {.relid = InvalidOid};
 	KafkaOptions *opts;
 
+	PreventCommandIfReadOnly("kafka.create_outbox()");
 	if (PG_ARGISNULL(ARG_SOURCE))
 		PG_RETURN_TEXT_P(cstring_to_text(make_automatic(fcinfo)));
 	source.relid = PG_GETARG_OID(ARG_SOURCE);

@@ -13,15 +13,17 @@
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "ground/logfmt.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "outbox/lease.h"
 #include "outbox/outbox.h"
+#include "outbox/position.h"
 #include "outbox/relay.h"
 #include "sql/common.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
-#include "worker/shared.h"
+#include "worker/requests.h"
 
 /* ------------------------------------------------------------------------
  * The procedure as a relay's host.  SPI stays connected; what it runs takes its own snapshots.
@@ -125,6 +127,21 @@ kafka_relay_procedure(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* What may lose rows, or publish them twice, is for those who were asked. */
+static void
+check_unresolved(const KafkaOutbox *outbox, KafkaResolution resolution)
+{
+	KafkaIncarnation self = kafka_incarnation_of_this();
+
+	if (resolution == KAFKA_RESOLUTION_TAKE_OVER ||
+		!kafka_lease_is_settled(outbox->id, kafka_incarnation_text(&self)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("outbox \"%s\" is not unresolved", outbox->name),
+			 errhint("A row that cannot be published is removed by kafka.outbox_discard.")));
+}
+
 PG_FUNCTION_INFO_V1(kafka_outbox_resolve);
 
 /* kafka.outbox_resolve(outbox, action) */
@@ -139,9 +156,16 @@ kafka_outbox_resolve(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("kafka.outbox_resolve()");
 	outbox = kafka_outbox_find(name, false);
 	SPI_connect();
+	check_unresolved(outbox, kafka_resolution_of(action));
 	kafka_lease_resolve(outbox->id, action);
 	SPI_finish();
-	/* the launcher is told at COMMIT */
+	ereport(LOG,
+			(errmsg_internal("event=outbox_resolve outbox=%s action=%s user=%s",
+							 kafka_logfmt_quote(outbox->name), action,
+							 kafka_logfmt_quote(GetUserNameFromId(GetUserId(), false))),
+			 errhidestmt(true), errhidecontext(true)));
+	/* relays and launcher are told at COMMIT */
 	kafka_outbox_changed();
+	kafka_workers_request_at_commit(outbox->id);
 	PG_RETURN_VOID();
 }

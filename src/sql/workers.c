@@ -17,6 +17,7 @@
 #include "ground/settings.h"
 #include "outbox/outbox.h"
 #include "outbox/query.h"
+#include "miscadmin.h"
 #include "sql/arguments.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -82,6 +83,7 @@ PG_FUNCTION_INFO_V1(kafka_start_relay);
 Datum
 kafka_start_relay(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("kafka.start_relay()");
 	require_workers();
 	enable(fcinfo, true);
 	PG_RETURN_VOID();
@@ -92,6 +94,7 @@ PG_FUNCTION_INFO_V1(kafka_stop_relay);
 Datum
 kafka_stop_relay(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("kafka.stop_relay()");
 	enable(fcinfo, false);
 	PG_RETURN_VOID();
 }
@@ -153,7 +156,7 @@ put_worker(FunctionCallInfo fcinfo, const KafkaWorker *worker)
 	if (database)
 		values[2] = DirectFunctionCall1(namein, CStringGetDatum(database));
 	values[3] = Int32GetDatum(worker->outbox);
-	values[4] = CStringGetTextDatum(worker->name);
+	values[4] = kafka_sql_foreign_text(worker->name);	/* in its database's encoding */
 	nulls[3] = nulls[4] = scout;
 	values[5] = CStringGetTextDatum(states[worker->state]);
 	values[6] = TimestampTzGetDatum(worker->started);

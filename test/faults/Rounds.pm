@@ -130,7 +130,7 @@ sub _round
 	my @wrong = map { my $n = @{ $bad->{$_} // [] }; $n ? "$n $_" : () } @VERDICTS;
 	$self->{sum}{$_} += @{ $bad->{$_} // [] } for @VERDICTS;
 	# known of a single broker that was killed: readers of that topic wait for ever, too
-	my $hanging = ($error // '') =~ /a transaction stays open in the topic of the outbox's position/;
+	my $hanging = ($error // '') =~ /a transaction stays open in (?:the topic of the outbox's position|topic)/;
 	$self->{sum}{ $hanging ? 'hanging' : 'stuck' }++ if $error;
 	push @wrong, ($hanging ? 'HANGING: ' : 'STUCK: ') . ($error =~ s/ at \S+ line \d+\.?\n.*//sr =~ s/\s+/ /gr) if $error;
 	$self->{report}->(sprintf '%5d %-18s at %4.1f s, batch %5d: %5d rows %5.1f s  %s%s', $number, $kind,
