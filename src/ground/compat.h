@@ -31,6 +31,7 @@
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/wait_event.h"
 
 /* 18 split explain.h. */
 #if PG_VERSION_NUM >= 180000
@@ -183,6 +184,14 @@ typedef void KafkaJsonResult;
 #define KAFKA_JSON_LEXER(json, len, escapes) \
 	makeJsonLexContextCstringLen((json), (len), GetDatabaseEncoding(), (escapes))
 #define KAFKA_JSON_LEXER_FREE(lex) ((void) (lex))
+#endif
+
+/* 17 lets extensions name what they wait for; `event` is a static of the caller's, 0 at first. */
+#if PG_VERSION_NUM >= 170000
+#define KAFKA_WAIT_EVENT(event, name) \
+	((event) != 0 ? (event) : ((event) = WaitEventExtensionNew(name)))
+#else
+#define KAFKA_WAIT_EVENT(event, name) ((void) (event), PG_WAIT_EXTENSION)
 #endif
 
 #endif							/* KAFKA_COMPAT_H */

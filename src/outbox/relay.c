@@ -77,6 +77,11 @@
 /* The advisory lock of whoever relays an outbox: its class. */
 #define RELAY_LOCK_CLASS 0x6b66
 
+/* Names in pg_stat_activity, where PostgreSQL has such. */
+static uint32 rows_event;
+static uint32 retry_event;
+static uint32 standby_event;
+
 /* Options of a server or user mapping, or an outbox's definition, may have changed. */
 static bool options_changed;
 
@@ -212,7 +217,8 @@ kafka_relay_await_replicated(KafkaRelay *relay)
 		if (replicated)
 			return true;
 		show(relay, "waiting for a synchronous standby");
-		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 100, PG_WAIT_EXTENSION);
+		(void) WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 100,
+						 KAFKA_WAIT_EVENT(standby_event, "KafkaRelayStandby"));
 		CHECK_FOR_INTERRUPTS();
 	}
 }
@@ -313,7 +319,8 @@ wait_for_rows(KafkaRelay *relay)
 	show(relay, "waiting for rows");
 	if (!kafka_workers_was_woken())
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 kafka_setting_relay_naptime, PG_WAIT_EXTENSION);
+						 kafka_setting_relay_naptime,
+						 KAFKA_WAIT_EVENT(rows_event, "KafkaRelayRows"));
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }
@@ -535,7 +542,7 @@ overcome(KafkaRelay *relay, Trouble *trouble)
 	FreeErrorData(error);
 	show(relay, "waiting after an error");
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, trouble->pause_ms,
-					 PG_WAIT_EXTENSION);
+					 KAFKA_WAIT_EVENT(retry_event, "KafkaRelayRetry"));
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	trouble->pause_ms = Min(trouble->pause_ms * 2, LAST_PAUSE_MS);

@@ -57,6 +57,7 @@
 /* Between two warnings of too few workers. */
 #define WARNING_MS (3600 * 1000)
 
+static uint32 wait_event;
 static List *databases;			/* of KafkaDatabase */
 static TimestampTz next_refresh;	/* of that list */
 static BackgroundWorkerHandle **handles;	/* of the workers that this process has started */
@@ -569,7 +570,7 @@ nap(void)
 	/* rounded up: no loop over what is due in a part of a millisecond */
 	pgstat_report_activity(STATE_IDLE, "waiting for something to start");
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Min(ms + 1, LOOK_MS),
-					 PG_WAIT_EXTENSION);
+					 KAFKA_WAIT_EVENT(wait_event, "KafkaLauncherMain"));
 	ResetLatch(MyLatch);
 }
 
