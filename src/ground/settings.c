@@ -152,7 +152,7 @@ define_relay(void)
 							NULL, &kafka_setting_relay_batch_rows,
 							50000, 1, 1000000, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("kafka_fdw.relay_batch_bytes",
-							"Most bytes of keys and values in one Kafka transaction of a relay.",
+							"Most bytes of keys, values and headers in one Kafka transaction of a relay.",
 							"A message that is larger goes alone.",
 							&kafka_setting_relay_batch_bytes,
 							16 * 1024, 1, 1024 * 1024, PGC_SIGHUP, GUC_UNIT_KB,

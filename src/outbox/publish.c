@@ -310,6 +310,7 @@ send_row(Publisher *publisher, TupleTableSlot *slot)
 {
 	KafkaMessage msg = {.offset = KAFKA_UNKNOWN};
 	KafkaPartitioner partitioner = (KafkaPartitioner) publisher->relay->opts->partitioner;
+	KafkaBytes	headers = bytes_column(slot, KAFKA_ROW_HEADERS);
 	KafkaTarget *target;
 
 	publisher->last_row = DatumGetInt64(slot->tts_values[KAFKA_ROW_ID - 1]);
@@ -321,7 +322,7 @@ send_row(Publisher *publisher, TupleTableSlot *slot)
 		DatumGetInt32(slot->tts_values[KAFKA_ROW_PARTITION - 1]);
 	msg.timestamp = slot->tts_isnull[KAFKA_ROW_TS - 1] ? KAFKA_UNKNOWN :
 		kafka_timestamp_ms(slot->tts_values[KAFKA_ROW_TS - 1]);
-	fill_headers(publisher, bytes_column(slot, KAFKA_ROW_HEADERS), publisher->last_row, &msg);
+	fill_headers(publisher, headers, publisher->last_row, &msg);
 	publisher->relay->last_row = publisher->last_row;
 	if (publisher->relay->first_row == 0)
 		publisher->relay->first_row = publisher->last_row;
@@ -329,7 +330,7 @@ send_row(Publisher *publisher, TupleTableSlot *slot)
 	check_partition(publisher, &msg);
 	kafka_producer_send(publisher->producer, target, &msg);
 	publisher->rows++;
-	publisher->bytes += msg.key.len + msg.value.len;
+	publisher->bytes += msg.key.len + msg.value.len + headers.len;
 }
 
 /* False: it was not sent, the host wants to stop. */

@@ -358,6 +358,18 @@ show_running(KafkaRelay *relay)
 	relay->shown = true;
 }
 
+/* Somebody has restored a dump into the outbox. */
+static bool
+has_restored_rows(KafkaRelay *relay)
+{
+	bool		has;
+
+	kafka_relay_begin(relay);
+	has = kafka_tick_has_restored_rows(relay->outbox.id);
+	kafka_relay_commit(relay);
+	return has;
+}
+
 /* With a start behind it, until something ends it; DONE and not finished: it needs a new start. */
 static KafkaRelayEnd
 relay_rows(KafkaRelay *relay, int64 *ticks_left)
@@ -408,6 +420,8 @@ relay_rows(KafkaRelay *relay, int64 *ticks_left)
 			record(relay);
 			kafka_relay_turn_ring(relay);
 			ring = GetCurrentTimestamp();
+			if (has_restored_rows(relay))
+				return KAFKA_RELAY_DONE;	/* a new start says what is to be done */
 		}
 		if (round == ROUND_TICK)
 			continue;

@@ -127,8 +127,10 @@ find_reason(const KafkaRelay *relay, const KafkaLease *lease, Finding *finding)
 						position->offset, relay->topic);
 	if (finding->found && lease->resolution == KAFKA_RESOLUTION_NONE &&
 		is_foreign(relay, lease, position))
-		return psprintf("it is relayed by %s",
-						kafka_incarnation_text(&position->incarnation));
+		return psprintf("it is relayed by %s%s",
+						kafka_incarnation_text(&position->incarnation),
+						kafka_incarnation_is_same(&position->incarnation, &relay->self) ?
+						", a copy of this database that says it is the same" : "");
 	if (!find_ticks(relay, finding))
 		return psprintf("tick " INT64_FORMAT " in Kafka is not known here: "
 						"rows were published that are not in this database", position->tick);
