@@ -139,10 +139,12 @@ read_all(void)
 {
 	Relation	rel = table_open(definition_table(), AccessShareLock);
 	Snapshot	snapshot = look_now();
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
+	SysScanDesc scan;
 	List	   *result = NIL;
 	HeapTuple	tuple;
 
+	kafka_query_check_columns(rel, COLUMNS);
+	scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		result = lappend(result, read_definition(tuple, RelationGetDescr(rel)));
 	systable_endscan(scan);

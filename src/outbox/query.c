@@ -16,6 +16,7 @@
 #include "nodes/parsenodes.h"
 #include "outbox/query.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -104,4 +105,15 @@ Datum
 kafka_query_value(int column, bool *isnull)
 {
 	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, isnull);
+}
+
+void
+kafka_query_check_columns(Relation rel, int columns)
+{
+	if (RelationGetDescr(rel)->natts != columns)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" does not have the columns that this version of kafka_fdw expects",
+						RelationGetRelationName(rel)),
+				 errhint("ALTER EXTENSION kafka_fdw UPDATE, or install the library that belongs to it.")));
 }

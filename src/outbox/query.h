@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "utils/relcache.h"
 
 #define KAFKA_QUERY_ARGUMENTS 11
 
@@ -38,6 +39,12 @@ extern uint64 kafka_query_look(KafkaQuery *query, Datum *values, const char *nul
 
 /* Column (from 1) of the first row of SPI_tuptable. */
 extern Datum kafka_query_value(int column, bool *isnull);
+
+/*
+ * Raises 55000 unless a table has as many columns as this library knows: another version's script
+ * has made it.
+ */
+extern void kafka_query_check_columns(Relation rel, int columns);
 
 /* The owner of the outbox's tables; raises 42P01 where they are gone. */
 extern Oid	kafka_query_owner(void);

@@ -138,6 +138,13 @@ kafka_relay_begin(KafkaRelay *relay)
 }
 
 void
+kafka_relay_begin_here(KafkaRelay *relay)
+{
+	kafka_relay_begin(relay);
+	set_local("synchronous_commit", "local");
+}
+
+void
 kafka_relay_commit(KafkaRelay *relay)
 {
 	relay->host->commit();

@@ -116,4 +116,7 @@ extern bool kafka_relay_await_replicated(KafkaRelay *relay);
 extern void kafka_relay_begin(KafkaRelay *relay);
 extern void kafka_relay_commit(KafkaRelay *relay);
 
+/* The same for what no standby has to have before the transaction gives back its locks. */
+extern void kafka_relay_begin_here(KafkaRelay *relay);
+
 #endif							/* KAFKA_OUTBOX_RELAY_INTERNAL_H */

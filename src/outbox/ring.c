@@ -168,7 +168,8 @@ kafka_relay_turn_ring(KafkaRelay *relay)
 	int64		retention = kafka_setting_outbox_retention;
 	Ring		ring;
 
-	kafka_relay_begin(relay);
+	/* a table that is locked to be truncated must not wait for a standby */
+	kafka_relay_begin_here(relay);
 	if (look(&ring))
 	{
 		for (int slot = 0; slot < KAFKA_OUTBOX_SLOTS; slot++)

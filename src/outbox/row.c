@@ -328,11 +328,7 @@ kafka_outbox_write(int32 outbox, const KafkaMessage *msg, int partitioner)
 	old = MemoryContextSwitchTo(row_context);
 	rel = table_open(table, RowExclusiveLock);
 	check_outbox(outbox);
-	if (RelationGetDescr(rel)->natts != COLUMNS)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" does not have the extension's columns",
-						RelationGetRelationName(rel))));
+	kafka_query_check_columns(rel, COLUMNS);
 	fill_row(msg, partitioner, values, nulls);
 	xid = U64FromFullTransactionId(GetTopFullTransactionId());
 	values[COLUMN_OUTBOX] = Int32GetDatum(outbox);

@@ -18,6 +18,7 @@
 #include "access/tableam.h"
 #include "catalog/namespace.h"
 #include "miscadmin.h"
+#include "outbox/query.h"
 #include "outbox/rows.h"
 #include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
@@ -80,6 +81,7 @@ open_part(KafkaRowScan *scan, int number)
 	Oid			indexid;
 
 	scan->rels[number] = table_open(part_relid(number, ""), AccessShareLock);
+	kafka_query_check_columns(scan->rels[number], KAFKA_ROW_HEADERS);
 	if (RelationGetNumberOfBlocks(scan->rels[number]) == 0)
 		return;
 	indexid = part_relid(number, "_xid");
