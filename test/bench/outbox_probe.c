@@ -119,12 +119,17 @@ open_reader(Reader *reader, const char *brokers, const char *topic)
 	reader->queue = rd_kafka_queue_get_consumer(reader->rk);
 }
 
-/* Messages of at most so many ms; those in the batch are to be destroyed. */
+/*
+ * Messages that are there, or the first one within so many ms; those in the batch are to be
+ * destroyed.  Of several librdkafka would wait for all of the batch, or the whole time.
+ */
 static ssize_t
 next_messages(Reader *reader, int timeout_ms)
 {
-	ssize_t		n = rd_kafka_consume_batch_queue(reader->queue, timeout_ms, reader->batch, BATCH);
+	ssize_t		n = rd_kafka_consume_batch_queue(reader->queue, 0, reader->batch, BATCH);
 
+	if (n == 0)
+		n = rd_kafka_consume_batch_queue(reader->queue, timeout_ms, reader->batch, 1);
 	if (n < 0)
 		fail("consume", rd_kafka_err2str(rd_kafka_last_error()));
 	for (ssize_t i = 0; i < n; i++)

@@ -21,7 +21,7 @@ KafkaFdwTest::topic($session, 'flat_bad');
 $session->query_safe("INSERT INTO flat_immediate (id, pad) SELECT i, repeat('x', 100) FROM generate_series(1, 50000) i");
 $session->query_safe("SELECT kafka.produce('flat_bad', 'no json at all', delivery => 'immediate', server => 'kafka')");
 
-# Runs STATEMENT 100 times, each ending in STATE; resources after 10 and after 100.
+# Runs STATEMENT 50 times, each ending in STATE; resources after 10 and after 50.
 sub flat
 {
 	my ($what, $state, $statement, $settings, $on) = @_;
@@ -30,20 +30,20 @@ sub flat
 	my $pid = $on->pid;
 	my (%states, @threads, @descriptors);
 	my $begun = time;
-	for my $n (1 .. 100)
+	for my $n (1 .. 50)
 	{
 		$on->query(ref $statement ? $statement->($n) : $statement);
 		$states{ $on->state }++;
 		$on->query('ROLLBACK') if $on->state ne '00000';
-		next unless $n == 10 || $n == 100;
+		next unless $n == 10 || $n == 50;
 		push @threads, KafkaFdwTest::threads_of($pid);
 		push @descriptors, KafkaFdwTest::descriptors_of($pid);
 	}
 	my $ms = 10 * (time - $begun);
-	is_deeply(\%states, { $state => 100 }, "$what: all 100 end in $state") or diag $on->error;
-	cmp_ok($threads[1], '<=', $threads[0] + $SLACK, "$what: threads, $threads[0] after 10 and $threads[1] after 100");
+	is_deeply(\%states, { $state => 50 }, "$what: all 50 end in $state") or diag $on->error;
+	cmp_ok($threads[1], '<=', $threads[0] + $SLACK, "$what: threads, $threads[0] after 10 and $threads[1] after 50");
 	cmp_ok($descriptors[1], '<=', $descriptors[0] + $SLACK,
-		"$what: descriptors, $descriptors[0] after 10 and $descriptors[1] after 100");
+		"$what: descriptors, $descriptors[0] after 10 and $descriptors[1] after 50");
 	note sprintf 'resources: %s: threads %d, %d; descriptors %d, %d; %.0f ms a round', $what, @threads, @descriptors, $ms;
 	return $on;
 }
