@@ -148,6 +148,8 @@ commit_part(Publisher *publisher)
 	position.row = publisher->last_row;
 	position.highest = Max(publisher->relay->position.highest, publisher->last_row);
 	commit_transaction(publisher, &position, kafka_position_encode(&position));
+	/* what made batches small may be behind us */
+	publisher->relay->batch_divisor = Max(1, publisher->relay->batch_divisor / 2);
 }
 
 static bool

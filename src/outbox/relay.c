@@ -571,9 +571,9 @@ overcome(KafkaRelay *relay, Trouble *trouble)
 }
 
 static void
-forget_trouble(const KafkaRelay *relay, Trouble *trouble, int64 tick)
+forget_trouble(const KafkaRelay *relay, Trouble *trouble, int64 tick, int64 row)
 {
-	if (relay->base.tick == tick)
+	if (relay->position.tick == tick && relay->position.row == row)
 		return;					/* no progress since */
 	if (trouble->text)
 		pfree(trouble->text);
@@ -588,7 +588,8 @@ run_through_errors(KafkaRelay *relay, int64 *ticks_left, char **reason)
 
 	for (;;)
 	{
-		volatile int64 tick = relay->base.tick;
+		volatile int64 tick = relay->position.tick;
+		volatile int64 row = relay->position.row;
 		volatile bool failed = false;
 		volatile KafkaRelayEnd end = KAFKA_RELAY_DONE;
 
@@ -599,7 +600,7 @@ run_through_errors(KafkaRelay *relay, int64 *ticks_left, char **reason)
 		PG_CATCH();
 		{
 			failed = true;
-			forget_trouble(relay, &trouble, tick);
+			forget_trouble(relay, &trouble, tick, row);
 			if (!overcome(relay, &trouble))
 				return KAFKA_RELAY_GONE;
 		}
