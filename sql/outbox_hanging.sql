@@ -38,6 +38,17 @@ CALL kafka.relay('outbox_hanging');
 SELECT kafka.abort_transaction('outbox_hanging', server => 'kafka');
 CALL kafka.relay('outbox_hanging');
 SELECT v, p FROM outbox_hanging ORDER BY p, o;
+-- what this relay has open itself is not waited for: one topic, two partitioners, one tick
+CREATE FOREIGN TABLE outbox_hanging_random (v text, k text OPTIONS (meta 'key'))
+  SERVER outbox_hanging OPTIONS (topic 'outbox_hanging', delivery 'outbox', partitioner 'random');
+BEGIN;
+-- long enough for the first ones to be in Kafka
+INSERT INTO outbox_hanging (v, k, p) SELECT i, 'k', 0 FROM generate_series(3, 30000) i;
+INSERT INTO outbox_hanging_random (v, k) VALUES ('30001', 'k');
+COMMIT;
+CALL kafka.relay('outbox_hanging');
+SELECT count(*), count(DISTINCT v) FROM outbox_hanging;
+DROP FOREIGN TABLE outbox_hanging_random;
 SELECT kafka.close_transaction('outbox_hanging', server => 'kafka');
 DROP FOREIGN TABLE outbox_hanging, outbox_hanging_all;
 DROP PROCEDURE outbox_hanging_await;

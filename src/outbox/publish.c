@@ -201,7 +201,23 @@ make_topic(KafkaRelay *relay, KafkaBytes name, KafkaPartitioner partitioner)
 	return topic;
 }
 
-/* The first time that this session sends to it. */
+/* This session has sent to the topic, perhaps with another partitioner. */
+static bool
+was_awaited(const KafkaRelay *relay, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, relay->topics)
+	{
+		const RelayTopic *topic = (const RelayTopic *) lfirst(lc);
+
+		if (topic->npartitions > 0 && strcmp(topic->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The first time that this session sends to it: later, what is open there is our own. */
 static void
 await_topic(const Publisher *publisher, const char *topic, int32 npartitions)
 {
@@ -225,7 +241,7 @@ target_of(Publisher *publisher, KafkaBytes name, KafkaPartitioner partitioner)
 		TimestampDifferenceExceeds(topic->asked, publisher->now, PARTITIONS_MS))
 	{
 		npartitions = kafka_topic_partitions(relay->opts, topic->name, false, true);
-		if (topic->npartitions == 0)
+		if (topic->npartitions == 0 && !was_awaited(relay, topic->name))
 			await_topic(publisher, topic->name, npartitions);
 		if (npartitions != topic->npartitions)
 			memset(topic->targets, 0, sizeof(topic->targets));
