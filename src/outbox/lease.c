@@ -14,7 +14,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "outbox/lease.h"
-#include "outbox/query.h"
+#include "ground/query.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 

@@ -27,7 +27,7 @@
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
 #include "outbox/outbox.h"
-#include "outbox/query.h"
+#include "ground/query.h"
 #include "outbox/row.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"

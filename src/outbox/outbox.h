@@ -15,7 +15,7 @@
 #include "postgres.h"
 
 #include "ground/options.h"
-#include "outbox/query.h"
+#include "ground/query.h"
 #include "utils/uuid.h"
 
 typedef struct KafkaOutbox

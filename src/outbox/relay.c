@@ -669,7 +669,7 @@ tell_outbox(void *arg)
 }
 
 static KafkaRelay *
-make_relay(int32 outbox, const KafkaRelayHost *host, bool waits)
+make_relay(int32 outbox, const KafkaHost *host, bool waits)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "kafka_fdw relay",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -687,7 +687,7 @@ make_relay(int32 outbox, const KafkaRelayHost *host, bool waits)
 }
 
 KafkaRelayEnd
-kafka_relay_run(int32 outbox, const KafkaRelayHost *host, bool wait, int64 max_ticks)
+kafka_relay_run(int32 outbox, const KafkaHost *host, bool wait, int64 max_ticks)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	KafkaRelay *relay = make_relay(outbox, host, wait);

@@ -12,19 +12,7 @@
 
 #include "postgres.h"
 
-/*
- * How PostgreSQL's transactions are made: a background worker's way, or a procedure's.  Between
- * begin and commit SPI is connected.
- */
-typedef struct KafkaRelayHost
-{
-	void		(*begin) (void);
-	void		(*commit) (void);
-	void		(*abort) (void);	/* after an error was caught; NULL: errors are not caught */
-	bool		(*should_stop) (void);	/* looked at between ticks, and in waits */
-	void		(*show) (const char *what); /* "waiting for rows" and the like, in
-											 * pg_stat_activity; NULL: it is not shown */
-} KafkaRelayHost;
+#include "ground/host.h"
 
 typedef enum KafkaRelayEnd
 {
@@ -40,7 +28,7 @@ typedef enum KafkaRelayEnd
  * Kafka that is away, and logs; without, it returns when nothing is left, and raises errors.
  * max_ticks 0: no limit.  Not in a transaction of the caller's but for host->begin.
  */
-extern KafkaRelayEnd kafka_relay_run(int32 outbox, const KafkaRelayHost *host, bool wait,
+extern KafkaRelayEnd kafka_relay_run(int32 outbox, const KafkaHost *host, bool wait,
 									 int64 max_ticks);
 
 #endif							/* KAFKA_OUTBOX_RELAY_H */

@@ -25,7 +25,7 @@
 
 typedef struct KafkaRelay
 {
-	const KafkaRelayHost *host;
+	const KafkaHost *host;
 	bool		waits;			/* a worker: it stays when nothing is left */
 	KafkaOutbox outbox;
 	KafkaRelayStatus *status;

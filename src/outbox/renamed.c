@@ -16,7 +16,7 @@
 #include "executor/spi.h"
 #include "nodes/parsenodes.h"
 #include "outbox/outbox.h"
-#include "outbox/query.h"
+#include "ground/query.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"

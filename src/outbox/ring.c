@@ -18,7 +18,7 @@
 #include "catalog/pg_type.h"
 #include "ground/settings.h"
 #include "miscadmin.h"
-#include "outbox/query.h"
+#include "ground/query.h"
 #include "outbox/relay_internal.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"

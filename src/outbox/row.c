@@ -29,7 +29,7 @@
 #include "ground/compat.h"
 #include "miscadmin.h"
 #include "outbox/outbox.h"
-#include "outbox/query.h"
+#include "ground/query.h"
 #include "outbox/row.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"

@@ -18,7 +18,7 @@
 #include "access/tableam.h"
 #include "catalog/namespace.h"
 #include "miscadmin.h"
-#include "outbox/query.h"
+#include "ground/query.h"
 #include "outbox/rows.h"
 #include "storage/bufmgr.h"
 #include "utils/fmgroids.h"

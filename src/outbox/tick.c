@@ -16,7 +16,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "outbox/query.h"
+#include "ground/query.h"
 #include "outbox/outbox.h"
 #include "outbox/tick.h"
 #include "utils/builtins.h"

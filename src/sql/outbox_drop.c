@@ -18,7 +18,7 @@
 #include "ground/compat.h"
 #include "miscadmin.h"
 #include "outbox/outbox.h"
-#include "outbox/query.h"
+#include "ground/query.h"
 #include "sql/common.h"
 #include "sql/outbox_columns.h"
 #include "storage/lmgr.h"

@@ -19,7 +19,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "outbox/outbox.h"
-#include "outbox/query.h"
+#include "ground/query.h"
 #include "outbox/row.h"
 #include "pgstat.h"
 #include "portability/instr_time.h"

@@ -47,7 +47,7 @@ host_should_stop(void)
 	return false;
 }
 
-static const KafkaRelayHost procedure_host = {.begin = host_begin, .commit = host_commit,
+static const KafkaHost procedure_host = {.begin = host_begin, .commit = host_commit,
 .should_stop = host_should_stop};
 
 static void

@@ -16,7 +16,7 @@
 #include "funcapi.h"
 #include "ground/settings.h"
 #include "outbox/outbox.h"
-#include "outbox/query.h"
+#include "ground/query.h"
 #include "miscadmin.h"
 #include "sql/arguments.h"
 #include "utils/builtins.h"

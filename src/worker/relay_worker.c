@@ -99,7 +99,7 @@ show(const char *what)
 	pgstat_report_activity(strncmp(what, "waiting", 7) == 0 ? STATE_IDLE : STATE_RUNNING, what);
 }
 
-static const KafkaRelayHost host = {
+static const KafkaHost host = {
 	.begin = begin_transaction,
 	.commit = commit_transaction,
 	.abort = abort_transaction,

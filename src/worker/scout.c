@@ -14,7 +14,7 @@
 #include "commands/extension.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "outbox/query.h"
+#include "ground/query.h"
 #include "pgstat.h"
 #include "storage/ipc.h"
 #include "utils/builtins.h"

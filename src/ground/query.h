@@ -1,22 +1,22 @@
 /*-------------------------------------------------------------------------
  *
  * query.h
- *	  Queries on the outbox's tables, run as their owner.
+ *	  Queries on the extension's own tables, run as their owner.
  *
- * Layer 3, private to src/outbox, src/worker and the outbox's functions in src/sql.  Operators and functions in the queries are
- * written with their schema: whatever search_path says, they are pg_catalog's.
+ * Layer 0.  Operators and functions in the queries are written with their schema: whatever
+ * search_path says, they are pg_catalog's.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef KAFKA_OUTBOX_QUERY_H
-#define KAFKA_OUTBOX_QUERY_H
+#ifndef KAFKA_QUERY_H
+#define KAFKA_QUERY_H
 
 #include "postgres.h"
 
 #include "executor/spi.h"
 #include "utils/relcache.h"
 
-#define KAFKA_QUERY_ARGUMENTS 11
+#define KAFKA_QUERY_ARGUMENTS 20
 
 /* One query of the source; its plan is made when it is first run, and kept. */
 typedef struct KafkaQuery
@@ -28,9 +28,9 @@ typedef struct KafkaQuery
 } KafkaQuery;
 
 /*
- * The current memory context is the caller's afterwards, not SPI's.
  * Runs it between SPI_connect and SPI_finish of the caller's; nulls as for SPI_execute_plan, or
- * NULL.  Rows are in SPI_tuptable; returns how many it gave or touched.  Raises what goes wrong.
+ * NULL.  Rows are in SPI_tuptable; returns how many it gave or touched.  The current memory
+ * context is the caller's afterwards, not SPI's.  Raises what goes wrong.
  */
 extern uint64 kafka_query_run(KafkaQuery *query, Datum *values, const char *nulls);
 
@@ -46,7 +46,7 @@ extern Datum kafka_query_value(int column, bool *isnull);
  */
 extern void kafka_query_check_columns(Relation rel, int columns);
 
-/* The owner of the outbox's tables; raises 42P01 where they are gone. */
+/* The owner of the extension's tables; raises 42P01 where they are gone. */
 extern Oid	kafka_query_owner(void);
 
-#endif							/* KAFKA_OUTBOX_QUERY_H */
+#endif							/* KAFKA_QUERY_H */

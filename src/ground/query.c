@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * query.c
- *	  Queries on the outbox's tables, run as their owner.
+ *	  Queries on the extension's own tables, run as their owner.
  *
- * Layer 3.
+ * Layer 0.
  *
  *-------------------------------------------------------------------------
  */
@@ -12,9 +12,9 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "ground/query.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "outbox/query.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -48,7 +48,7 @@ prepare(KafkaQuery *query)
 	plan = SPI_prepare_cursor(query->text, query->nargs, query->types,
 							  CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
-		elog(ERROR, "could not prepare a query on the outbox: %s", SPI_result_code_string(SPI_result));
+		elog(ERROR, "could not prepare a query on the extension's tables: %s", SPI_result_code_string(SPI_result));
 	query->plan = plan;
 }
 
@@ -76,7 +76,7 @@ execute(KafkaQuery *query, Datum *values, const char *nulls, SPIExecuteOptions o
 	prepare(query);
 	rc = SPI_execute_plan_extended(query->plan, &options);
 	if (rc < 0)
-		elog(ERROR, "a query on the outbox failed: %s", SPI_result_code_string(rc));
+		elog(ERROR, "a query on the extension's tables failed: %s", SPI_result_code_string(rc));
 	SetUserIdAndSecContext(user, security);
 	MemoryContextSwitchTo(old); /* SPI leaves its own */
 }
