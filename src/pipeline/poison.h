@@ -1,0 +1,52 @@
+/*-------------------------------------------------------------------------
+ *
+ * poison.h
+ *	  A batch is loaded, whatever some of its messages are like.
+ *
+ * Layer 3, private to src/pipeline and the pipelines' functions in src/sql.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef KAFKA_PIPELINE_POISON_H
+#define KAFKA_PIPELINE_POISON_H
+
+#include "postgres.h"
+
+#include "pipeline/load.h"
+
+/* What became of a message. */
+typedef enum KafkaFate
+{
+	KAFKA_FATE_NONE,			/* it was not reached: the batch ended before it (stop) */
+	KAFKA_FATE_LOADED,
+	KAFKA_FATE_SKIPPED,			/* by on_error, the foreign table's on_error, or mode ignore */
+	KAFKA_FATE_DEAD_LETTER
+} KafkaFate;
+
+typedef struct KafkaBatchLoad
+{
+	KafkaFate  *fates;			/* the caller's array, one for each message */
+	int			done;			/* messages, from the first, that were reached; n unless it stopped */
+	ErrorData  *error;			/* of the message at `done`, where it stopped */
+	KafkaLoaded	loaded;
+} KafkaBatchLoad;
+
+/*
+ * Loads messages in a subtransaction; where that fails for one of them, finds which, by halves if
+ * need be, and does with it what the pipeline's on_error says.  Errors that are no message's are raised
+ * (kafka_error_is_poison).
+ */
+extern void kafka_batch_load(const KafkaPipeline *pipeline, KafkaLoader *loader,
+							 const KafkaMessage *messages, int n, KafkaBatchLoad *load);
+
+/* Is an error with this SQLSTATE a message's: would it fail again, and others not? */
+extern bool kafka_error_is_poison(int sqlstate);
+
+/*
+ * Keeps a message, with what went wrong, in kafka.dead_letter, or sends it to the pipeline's
+ * dead_letter_topic through the outbox; in the current transaction.
+ */
+extern void kafka_dead_letter_keep(const KafkaPipeline *pipeline, const KafkaMessage *message,
+								   const ErrorData *error);
+
+#endif							/* KAFKA_PIPELINE_POISON_H */
