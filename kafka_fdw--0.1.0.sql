@@ -1493,6 +1493,17 @@ SELECT pg_catalog.pg_extension_config_dump('dead_letter_id_seq', '');
 -- Pipelines: running and trying them
 -- ---------------------------------------------------------------------------
 
+CREATE PROCEDURE run_pipeline(name text, until text DEFAULT 'end')
+AS 'MODULE_PATHNAME', 'kafka_run_pipeline' LANGUAGE C;
+COMMENT ON PROCEDURE run_pipeline(text, text) IS
+'runs a pipeline in this session, until all is loaded that was in the topic when it began (''end''), or for an interval';
+REVOKE EXECUTE ON PROCEDURE run_pipeline(text, text) FROM PUBLIC;
+
+CREATE FUNCTION wait_for_pipeline(name text, timeout interval DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_wait_for_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION wait_for_pipeline(text, interval) IS
+'waits until a pipeline has loaded what is in its topic now';
+
 -- ---------------------------------------------------------------------------
 -- Pipelines: messages that fail
 -- ---------------------------------------------------------------------------

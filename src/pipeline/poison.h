@@ -29,6 +29,10 @@ typedef struct KafkaBatchLoad
 	int			done;			/* messages, from the first, that were reached; n unless it stopped */
 	ErrorData  *error;			/* of the message at `done`, where it stopped */
 	KafkaLoaded	loaded;
+
+	/* the caller's: fills in the headers of message i, which are asked for before it is kept; or NULL */
+	void		(*fill_headers) (void *arg, int i, KafkaMessage *msg);
+	void	   *arg;
 } KafkaBatchLoad;
 
 /*
