@@ -203,7 +203,10 @@ kafka_pipeline_load(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	if (load.error)
 		kafka_pipeline_set_state(run->id, "failed", load.error, run->messages[load.done].partition,
 								 run->messages[load.done].offset);
+	else if (!run->shown_running)
+		kafka_pipeline_set_state(run->id, "running", NULL, KAFKA_UNKNOWN, KAFKA_UNKNOWN);
 	kafka_pipeline_commit(run);
+	run->shown_running = true;
 	note_stored(run);
 	kafka_pipeline_tell_group(run, false);
 	*end = KAFKA_PIPELINE_FAILED;

@@ -202,6 +202,8 @@ wait_for_messages(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 			kafka_pipeline_show(run, "waiting for messages");
 		if (!take_next(run, Min(left, LOOK_MS), &silence, &step, end))
 			return step;
+		if (!has_content(run))
+			kafka_pipeline_note_running(run);
 		/* those that are there already */
 		for (int i = 0; i < CLOCK_EVERY && run->nmessages > 0 && !is_full(run); i++)
 			if (!take_next(run, 0, &silence, &step, end))

@@ -280,6 +280,20 @@ lock_pipeline(LOCKTAG *tag, int32 pipeline, bool worker)
 		LOCKACQUIRE_NOT_AVAIL;
 }
 
+/* Of a run in a session, which nobody sees go on. */
+static KafkaPipelineEnd
+run_and_finish(KafkaPipelineRun *run)
+{
+	KafkaPipelineEnd end = run_sessions(run);
+
+	if (end != KAFKA_PIPELINE_DONE)
+		return end;
+	kafka_pipeline_begin(run);
+	kafka_pipeline_set_state(run->id, "stopped", NULL, KAFKA_UNKNOWN, KAFKA_UNKNOWN);
+	kafka_pipeline_commit(run);
+	return end;
+}
+
 KafkaPipelineEnd
 kafka_pipeline_run(int32 pipeline, const KafkaHost *host, const KafkaPipelineUntil *until)
 {
@@ -297,7 +311,7 @@ kafka_pipeline_run(int32 pipeline, const KafkaHost *host, const KafkaPipelineUnt
 	error_context_stack = &callback;
 	PG_TRY();
 	{
-		end = until->wait ? run_through_errors(run) : run_sessions(run);
+		end = until->wait ? run_through_errors(run) : run_and_finish(run);
 	}
 	PG_FINALLY();
 	{

@@ -102,6 +102,9 @@ extern KafkaPipelineStep kafka_pipeline_missing(KafkaPipelineRun *run,
 extern void kafka_pipeline_set_state(int32 pipeline, const char *state, const ErrorData *error,
 									 int32 partition, int64 offset);
 
+/* In a transaction of its own, once in a session: messages can be read, or there are none. */
+extern void kafka_pipeline_note_running(KafkaPipelineRun *run);
+
 /* Its state, palloc'd; "new" where there is none. */
 extern char *kafka_pipeline_state(int32 pipeline);
 

@@ -64,6 +64,17 @@ kafka_pipeline_set_state(int32 pipeline, const char *state, const ErrorData *err
 	(void) kafka_query_run(&query_set, values, nulls);
 }
 
+void
+kafka_pipeline_note_running(KafkaPipelineRun *run)
+{
+	if (run->shown_running)
+		return;
+	kafka_pipeline_begin(run);
+	kafka_pipeline_set_state(run->id, "running", NULL, KAFKA_UNKNOWN, KAFKA_UNKNOWN);
+	kafka_pipeline_commit(run);
+	run->shown_running = true;
+}
+
 static char *
 text_or_null(int column)
 {
