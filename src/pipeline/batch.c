@@ -86,8 +86,8 @@ pass_markers(KafkaPipelineRun *run)
 	}
 }
 
-/* Those that have moved. */
-static void
+/* Those that have moved; false: they are not this process's any more. */
+static bool
 store(KafkaPipelineRun *run, double ms)
 {
 	KafkaPipelinePosition *moved = palloc(sizeof(KafkaPipelinePosition) * run->npartitions);
@@ -103,8 +103,7 @@ store(KafkaPipelineRun *run, double ms)
 		partition->position.end_offset = kafka_member_end_offset(run->member, partition->member);
 		moved[n++] = partition->position;
 	}
-	if (n > 0 && !kafka_pipeline_offsets_store(run->id, moved, n, ms))
-		kafka_pipeline_throw_lost(run);
+	return n == 0 || kafka_pipeline_offsets_store(run->id, moved, n, ms);
 }
 
 static void
@@ -199,7 +198,8 @@ kafka_pipeline_load(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	load_messages(run, pipeline, &load);
 	if (load.error == NULL)
 		pass_markers(run);
-	store(run, kafka_elapsed_ms(begin));
+	if (!store(run, kafka_elapsed_ms(begin)))
+		return kafka_pipeline_roll_back(run);
 	if (load.error)
 		kafka_pipeline_set_state(run->id, "failed", load.error, run->messages[load.done].partition,
 								 run->messages[load.done].offset);

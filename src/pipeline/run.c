@@ -79,15 +79,13 @@ kafka_pipeline_show(const KafkaPipelineRun *run, const char *what)
 		run->host->show(what);
 }
 
-void
-kafka_pipeline_throw_lost(KafkaPipelineRun *run)
+KafkaPipelineStep
+kafka_pipeline_roll_back(KafkaPipelineRun *run)
 {
-	run->lost = true;
-	ereport(ERROR,
-			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-			 errmsg("another process has taken partitions of pipeline \"%s\", or it was changed",
-					run->name),
-			 errdetail("Nothing of this batch is kept.")));
+	PopActiveSnapshot();
+	run->host->abort();
+	MemoryContextSwitchTo(run->batch);
+	return KAFKA_STEP_ANEW;
 }
 
 /* ------------------------------------------------------------------------
@@ -182,21 +180,14 @@ static void
 overcome(KafkaPipelineRun *run, Trouble *trouble)
 {
 	ErrorData  *error;
-	bool		lost = run->lost;
 
 	MemoryContextSwitchTo(run->context);
 	error = CopyErrorData();
 	FlushErrorState();
 	run->host->abort();
 	MemoryContextSwitchTo(run->context);
-	run->lost = false;
 	kafka_pipeline_forget(run);
 	MemoryContextReset(run->batch);
-	if (lost)
-	{
-		FreeErrorData(error);
-		return;
-	}
 	/* what went well for longer than the longest pause was over */
 	if (TimestampDifferenceExceeds(trouble->last, GetCurrentTimestamp(), 2 * LAST_PAUSE_MS))
 		trouble->pause_ms = FIRST_PAUSE_MS;

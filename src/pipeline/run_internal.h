@@ -13,7 +13,6 @@
 #include "postgres.h"
 
 #include "client/member.h"
-#include "ground/compat.h"
 #include "ground/host.h"
 #include "pipeline/offsets.h"
 #include "pipeline/pipeline.h"
@@ -48,7 +47,6 @@ typedef struct KafkaPipelineRun
 	int			count;
 	TimestampTz next_look;		/* for new partitions */
 	bool		shown_running;	/* pipeline_state says so */
-	bool		lost;			/* the error that is raised says only that the batch came too late */
 	bool		has_limits;		/* limits of `until` are known */
 	int64	   *limits;			/* by number of the partition, in `context` */
 	int32		nlimits;
@@ -80,8 +78,11 @@ extern void kafka_pipeline_begin(KafkaPipelineRun *run);
 extern void kafka_pipeline_commit(KafkaPipelineRun *run);
 extern void kafka_pipeline_show(const KafkaPipelineRun *run, const char *what);
 
-/* Raises 40001: another worker has the partitions, or the pipeline was changed. */
-extern KAFKA_NORETURN void kafka_pipeline_throw_lost(KafkaPipelineRun *run);
+/*
+ * Another worker has the partitions, or the pipeline was changed: nothing of the transaction is
+ * kept.  Returns ANEW.
+ */
+extern KafkaPipelineStep kafka_pipeline_roll_back(KafkaPipelineRun *run);
 
 /* session.c: reads the definition, takes this process's partitions, begins to read them. */
 extern KafkaPipelineStep kafka_pipeline_start(KafkaPipelineRun *run, KafkaPipelineEnd *end);

@@ -92,6 +92,27 @@ is_mine(const KafkaPipelineRun *run, int32 partition)
 	return partition % run->count == run->rank;
 }
 
+/* What is there when a run until the end begins; kept when a session begins anew. */
+static void
+find_limits(KafkaPipelineRun *run)
+{
+	if (!run->until->end || run->has_limits)
+		return;
+	run->limits = MemoryContextAlloc(run->context, sizeof(int64) * run->topic_partitions);
+	kafka_topic_offsets(run->pipeline->opts, run->pipeline->topic, KAFKA_OFFSET_END, NULL,
+						run->topic_partitions, run->limits);
+	run->nlimits = run->topic_partitions;
+	run->has_limits = true;
+}
+
+static int64
+limit_of(const KafkaPipelineRun *run, int32 partition)
+{
+	if (!run->has_limits)
+		return KAFKA_UNKNOWN;
+	return partition < run->nlimits ? run->limits[partition] : 0;
+}
+
 /* In a transaction. */
 static void
 claim(KafkaPipelineRun *run)
@@ -112,7 +133,7 @@ claim(KafkaPipelineRun *run)
 	for (int i = 0; i < n; i++)
 	{
 		run->partitions[i].position = positions[i];
-		run->partitions[i].limit = KAFKA_UNKNOWN;
+		run->partitions[i].limit = limit_of(run, positions[i].partition);
 	}
 }
 
@@ -136,28 +157,6 @@ has_all_partitions(KafkaPipelineRun *run, int known)
  * Reading
  * ------------------------------------------------------------------------
  */
-
-/* What is there when a run until the end begins; kept when a session begins anew. */
-static void
-set_limits(KafkaPipelineRun *run)
-{
-	if (!run->until->end)
-		return;
-	if (!run->has_limits)
-	{
-		run->limits = MemoryContextAlloc(run->context, sizeof(int64) * run->topic_partitions);
-		kafka_topic_offsets(run->pipeline->opts, run->pipeline->topic, KAFKA_OFFSET_END, NULL,
-							run->topic_partitions, run->limits);
-		run->nlimits = run->topic_partitions;
-		run->has_limits = true;
-	}
-	for (int i = 0; i < run->npartitions; i++)
-	{
-		int32		number = run->partitions[i].position.partition;
-
-		run->partitions[i].limit = number < run->nlimits ? run->limits[number] : 0;
-	}
-}
 
 static void
 open_member(KafkaPipelineRun *run)
@@ -199,9 +198,9 @@ begin_to_read(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 		*end = KAFKA_PIPELINE_FAILED;
 		return KAFKA_STEP_END;
 	}
+	find_limits(run);
 	add_partitions(run, known);
 	claim(run);
-	set_limits(run);
 	return KAFKA_STEP_ON;
 }
 
@@ -212,6 +211,8 @@ kafka_pipeline_start(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 
 	kafka_pipeline_forget(run);
 	kafka_pipeline_show(run, "taking partitions");
+	/* who is woken from here on finds us at the definition as it is then */
+	(void) kafka_workers_was_woken();
 	note_share(run);
 	kafka_pipeline_begin(run);
 	step = read_definition(run, end);
@@ -291,16 +292,17 @@ tell_missing(const KafkaPipelineRun *run, const KafkaPipelinePartition *partitio
 		"does so by itself.";
 }
 
-static void
+static KafkaPipelineStep
 move_to(KafkaPipelineRun *run, KafkaPipelinePartition *partition, int64 offset)
 {
 	partition->position.target = offset;
 	kafka_pipeline_begin(run);
 	if (!kafka_pipeline_offsets_store(run->id, &partition->position, 1, 0))
-		kafka_pipeline_throw_lost(run);
+		return kafka_pipeline_roll_back(run);
 	kafka_pipeline_commit(run);
 	partition->position.next_offset = partition->member->position = offset;
 	kafka_member_positions_changed(run->member);
+	return KAFKA_STEP_ON;
 }
 
 /* Positions are where the table says: nothing of this partition is in the batch. */
@@ -334,8 +336,7 @@ kafka_pipeline_missing(KafkaPipelineRun *run, KafkaPipelinePartition *partition,
 								 kafka_logfmt_quote(run->pipeline->topic), number,
 								 partition->member->position, low,
 								 kafka_logfmt_quote(error.message))));
-		move_to(run, partition, low);
-		return KAFKA_STEP_ON;
+		return move_to(run, partition, low);
 	}
 	kafka_pipeline_begin(run);
 	kafka_pipeline_set_state(run->id, "failed", &error, number, partition->member->position);

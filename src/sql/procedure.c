@@ -37,6 +37,12 @@ host_commit(void)
 	SPI_commit();
 }
 
+static void
+host_abort(void)
+{
+	SPI_rollback();
+}
+
 static bool
 host_should_stop(void)
 {
@@ -45,4 +51,4 @@ host_should_stop(void)
 }
 
 const KafkaHost kafka_procedure_host = {.begin = host_begin, .commit = host_commit,
-.should_stop = host_should_stop};
+.abort = host_abort, .should_stop = host_should_stop};
