@@ -132,6 +132,12 @@ kafka_member_close(KafkaMember *member)
 }
 
 bool
+kafka_member_is_stale(const KafkaMember *member)
+{
+	return member->handle == NULL || member->handle->stale;
+}
+
+bool
 kafka_member_is_closed(const KafkaMember *member)
 {
 	return member->handle == NULL;

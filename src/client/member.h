@@ -76,6 +76,9 @@ extern void kafka_member_close(KafkaMember *member);
 /* The same, but the structs stay: nothing is assigned any longer. */
 extern void kafka_member_leave(KafkaMember *member);
 
+/* Its server, user mapping or options have changed since it was opened. */
+extern bool kafka_member_is_stale(const KafkaMember *member);
+
 /* It has left. */
 extern bool kafka_member_is_closed(const KafkaMember *member);
 
