@@ -1489,6 +1489,51 @@ SELECT pg_catalog.pg_extension_config_dump('dead_letter_id_seq', '');
 -- Pipelines: making and changing them
 -- ---------------------------------------------------------------------------
 
+CREATE FUNCTION create_pipeline(
+  name text, source text, target regclass DEFAULT NULL, handler regprocedure DEFAULT NULL,
+  columns text[] DEFAULT NULL, mode text DEFAULT 'insert', on_error text DEFAULT 'stop',
+  start text DEFAULT 'earliest', batch_rows integer DEFAULT 20000,
+  batch_interval interval DEFAULT '1s', parallelism integer DEFAULT 1,
+  options jsonb DEFAULT '{}', server name DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_create_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION create_pipeline(
+  text, text, regclass, regprocedure, text[], text, text, text, integer, interval, integer, jsonb, name) IS
+'makes a pipeline, which loads the messages of a foreign table or topic into a table, or hands them to a function; it is not started yet';
+REVOKE EXECUTE ON FUNCTION create_pipeline(
+  text, text, regclass, regprocedure, text[], text, text, text, integer, interval, integer, jsonb, name) FROM PUBLIC;
+
+CREATE FUNCTION alter_pipeline(
+  name text, source text DEFAULT NULL, target regclass DEFAULT NULL,
+  handler regprocedure DEFAULT NULL, columns text[] DEFAULT NULL, mode text DEFAULT NULL,
+  on_error text DEFAULT NULL, batch_rows integer DEFAULT NULL,
+  batch_interval interval DEFAULT NULL, parallelism integer DEFAULT NULL,
+  options jsonb DEFAULT NULL, server name DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_alter_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION alter_pipeline(
+  text, text, regclass, regprocedure, text[], text, text, integer, interval, integer, jsonb, name) IS
+'changes a pipeline, also while it runs: from COMMIT on it works with what is given, and what is NULL stays as it is';
+
+CREATE FUNCTION drop_pipeline(name text, force boolean DEFAULT false) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_drop_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION drop_pipeline(text, boolean) IS
+'drops a pipeline; one that has dead letters only with force, and they with it';
+
+CREATE FUNCTION start_pipeline(name text) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_start_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION start_pipeline(text) IS
+'lets background workers run a pipeline from COMMIT on; one that has failed tries again';
+REVOKE EXECUTE ON FUNCTION start_pipeline(text) FROM PUBLIC;
+
+CREATE FUNCTION stop_pipeline(name text) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_stop_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION stop_pipeline(text) IS
+'stops a pipeline, which keeps its position: from COMMIT on it loads nothing';
+
+CREATE FUNCTION seek_pipeline(name text, target text, partition integer DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_seek_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION seek_pipeline(text, text, integer) IS
+'moves a pipeline, also while it runs, to ''earliest'', ''latest'', an offset or a timestamp, in one partition or all; or by a JSON object of partitions and these';
+
 -- ---------------------------------------------------------------------------
 -- Pipelines: running and trying them
 -- ---------------------------------------------------------------------------
