@@ -227,6 +227,7 @@ typedef struct Judge
 {
 	const KafkaPipeline *pipeline;
 	const KafkaMessage *messages;
+	const KafkaBatchLoad *load;
 	int			failures;
 } Judge;
 
@@ -263,6 +264,16 @@ log_rest(const Judge *judge)
 				 errhidestmt(true), errhidecontext(true)));
 }
 
+static void
+keep_letter(const Judge *judge, int i, const ErrorData *error)
+{
+	KafkaMessage message = judge->messages[i];
+
+	if (judge->load->fill_headers)
+		judge->load->fill_headers(judge->load->arg, i, &message);
+	kafka_dead_letter_keep(judge->pipeline, &message, error);
+}
+
 static KafkaFate
 judge_failure(void *arg, int i, const ErrorData *error)
 {
@@ -277,7 +288,7 @@ judge_failure(void *arg, int i, const ErrorData *error)
 			log_failure(judge, message, error);
 			return KAFKA_FATE_SKIPPED;
 		case KAFKA_PIPELINE_DEAD_LETTER:
-			kafka_dead_letter_keep(judge->pipeline, message, error);
+			keep_letter(judge, i, error);
 			log_failure(judge, message, error);
 			return KAFKA_FATE_DEAD_LETTER;
 	}
@@ -288,7 +299,7 @@ void
 kafka_batch_load(const KafkaPipeline *pipeline, KafkaLoader *loader, const KafkaMessage *messages,
 				 int n, KafkaBatchLoad *load)
 {
-	Judge		judge = {.pipeline = pipeline, .messages = messages};
+	Judge		judge = {.pipeline = pipeline, .messages = messages, .load = load};
 
 	kafka_batch_sift(loader, messages, n, load, judge_failure, &judge);
 	log_rest(&judge);
