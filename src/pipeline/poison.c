@@ -264,8 +264,9 @@ log_rest(const Judge *judge)
 				 errhidestmt(true), errhidecontext(true)));
 }
 
+/* All of it, its headers too. */
 static void
-keep_letter(const Judge *judge, int i, const ErrorData *error)
+keep(const Judge *judge, int i, const ErrorData *error)
 {
 	KafkaMessage message = judge->messages[i];
 
@@ -288,7 +289,7 @@ judge_failure(void *arg, int i, const ErrorData *error)
 			log_failure(judge, message, error);
 			return KAFKA_FATE_SKIPPED;
 		case KAFKA_PIPELINE_DEAD_LETTER:
-			keep_letter(judge, i, error);
+			keep(judge, i, error);
 			log_failure(judge, message, error);
 			return KAFKA_FATE_DEAD_LETTER;
 	}
