@@ -1493,7 +1493,7 @@ CREATE FUNCTION create_pipeline(
   name text, source text, target regclass DEFAULT NULL, handler regprocedure DEFAULT NULL,
   columns text[] DEFAULT NULL, mode text DEFAULT 'insert', on_error text DEFAULT 'stop',
   start text DEFAULT 'earliest', batch_rows integer DEFAULT 20000,
-  batch_interval interval DEFAULT '1s', parallelism integer DEFAULT 1,
+  batch_interval interval DEFAULT '200ms', parallelism integer DEFAULT 1,
   options jsonb DEFAULT '{}', server name DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kafka_create_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION create_pipeline(
@@ -1549,9 +1549,50 @@ AS 'MODULE_PATHNAME', 'kafka_wait_for_pipeline' LANGUAGE C VOLATILE PARALLEL UNS
 COMMENT ON FUNCTION wait_for_pipeline(text, interval) IS
 'waits until a pipeline has loaded what is in its topic now';
 
+CREATE FUNCTION test_pipeline(name text, max_messages integer DEFAULT 10)
+RETURNS TABLE (partition integer, "offset" bigint, outcome text, result jsonb, sqlstate text, error text)
+AS 'MODULE_PATHNAME', 'kafka_test_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION test_pipeline(text, integer) IS
+'loads a pipeline''s next messages, tells of each what became of it, and rolls all of it back';
+
 -- ---------------------------------------------------------------------------
 -- Pipelines: messages that fail
 -- ---------------------------------------------------------------------------
+
+CREATE FUNCTION retry_dead_letters(pipeline text, ids bigint[] DEFAULT NULL) RETURNS bigint
+AS 'MODULE_PATHNAME', 'kafka_retry_dead_letters' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION retry_dead_letters(text, bigint[]) IS
+'loads a pipeline''s dead letters, or those with these ids, as it loads messages now; returns how many are none any longer';
+
+CREATE FUNCTION discard_dead_letters(pipeline text, ids bigint[] DEFAULT NULL) RETURNS bigint
+AS 'MODULE_PATHNAME', 'kafka_discard_dead_letters' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION discard_dead_letters(text, bigint[]) IS
+'deletes a pipeline''s dead letters, or those with these ids; returns how many';
+
+-- They hold data: only for who may act as the pipeline's owner.
+CREATE VIEW dead_letters WITH (security_barrier) AS
+SELECT l.id, d.name AS pipeline, l.topic, l.partition, l."offset", l.ts, l.key, l.value, l.headers,
+  l.sqlstate, l.error, l.detail, l.context, l.failed, l.attempts
+FROM dead_letter l JOIN pipeline_definition d ON d.id OPERATOR(pg_catalog.=) l.pipeline
+WHERE pg_catalog.pg_has_role(d.owner::oid, 'USAGE');
+COMMENT ON VIEW dead_letters IS
+'messages that a pipeline could not load, of pipelines whose owner''s privileges the current user has';
+COMMENT ON COLUMN dead_letters.id IS 'number, in the order they failed';
+COMMENT ON COLUMN dead_letters.pipeline IS 'pipeline';
+COMMENT ON COLUMN dead_letters.topic IS 'topic';
+COMMENT ON COLUMN dead_letters.partition IS 'partition';
+COMMENT ON COLUMN dead_letters."offset" IS 'offset';
+COMMENT ON COLUMN dead_letters.ts IS 'timestamp of the message; NULL: it has none';
+COMMENT ON COLUMN dead_letters.key IS 'key, or NULL';
+COMMENT ON COLUMN dead_letters.value IS 'value; NULL is a tombstone';
+COMMENT ON COLUMN dead_letters.headers IS 'headers; NULL: none';
+COMMENT ON COLUMN dead_letters.sqlstate IS 'SQLSTATE of the error';
+COMMENT ON COLUMN dead_letters.error IS 'its message';
+COMMENT ON COLUMN dead_letters.detail IS 'its detail';
+COMMENT ON COLUMN dead_letters.context IS 'its context';
+COMMENT ON COLUMN dead_letters.failed IS 'when it failed last';
+COMMENT ON COLUMN dead_letters.attempts IS 'how often it was tried';
+GRANT SELECT ON dead_letters TO PUBLIC;
 
 -- ---------------------------------------------------------------------------
 -- Pipelines: what they are doing
