@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use Carp qw(croak);
 use File::Path qw(rmtree);
+use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::RecursiveCopy;
 use PostgreSQL::Test::Utils;
@@ -95,6 +96,47 @@ sub worker_pid
 {
 	my ($self, $kind) = @_;
 	return $self->sql("SELECT pid FROM pg_stat_activity WHERE backend_type ~ 'kafka_fdw.*$kind' ORDER BY random() LIMIT 1");
+}
+
+# A statement again and again, as long as there is a server; by sessions called foreground.
+sub loop
+{
+	my ($self, $node, $statement) = @_;
+	my $pid = fork // die "fork: $!\n";
+	if ($pid == 0)
+	{
+		$ENV{PGAPPNAME} = 'foreground';
+		exec 'sh', '-c', 'while sleep 0.1; do echo "$3" | "$1" -XAtq -d "$2"; done', 'sh',
+			$node->installed_command('psql'), $node->connstr('postgres'), $statement or POSIX::_exit(127);
+	}
+	push @{ $self->{loops} }, $pid;
+	return;
+}
+
+# The backend of such a session that is doing something.
+sub loop_pid
+{
+	my ($self) = @_;
+	return $self->sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'foreground' AND state <> 'idle' LIMIT 1");
+}
+
+sub end_loops
+{
+	my ($self) = @_;
+	for my $pid (splice @{ $self->{loops} // [] })
+	{
+		kill 'KILL', $pid;
+		waitpid $pid, 0;
+	}
+	return;
+}
+
+sub DESTROY
+{
+	my ($self) = @_;
+	local $? = 0;
+	$self->end_loops;
+	return;
 }
 
 # --- servers
@@ -194,6 +236,7 @@ sub end
 	my ($self) = @_;
 	$self->retire($self->{node});
 	$self->clear_retired;
+	$self->end_loops;
 	$self->{broker}->_end;
 	return;
 }

@@ -18,8 +18,8 @@ use Relay::Rounds;
 $screen->autoflush(1);
 
 my %CLASSES = (relay => 'Relay::Rounds', pipeline => 'Pipeline::Rounds');
-my @OPTIONS = qw(rounds=i seed=i first=i kinds=s nodes=i sabotage=s keep list);
-my %MORE = (relay => [qw(delivery=s foreground)], pipeline => [qw(targets=s)]);
+my @OPTIONS = qw(rounds=i seed=i first=i kinds=s nodes=i sabotage=s foreground keep list);
+my %MORE = (relay => [qw(delivery=s)], pipeline => [qw(targets=s)]);
 
 my $what = shift @ARGV;
 my $class = $CLASSES{$what} or die "rounds of what?\n";

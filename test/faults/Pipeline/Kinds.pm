@@ -13,10 +13,11 @@ our @ISA = qw(Faults);
 
 # A broker of one node that is killed can forget to end a transaction.
 my %PLAIN = (chosen => { transactional => 0 });
+my %WORKERS = (workers => 1);
 my %POISON = (chosen => { poison => 20, on_error => 'dead_letter' });
 
 # name => [what happens, function, needs the proxy, done before producers begin,
-#          {chosen => not at random, small_disk => needs a small disk}]
+#          {chosen => not at random, small_disk => needs one, workers => needs them}]
 my %KINDS = (
 	none => [ 'nothing', sub { } ],
 
@@ -30,7 +31,7 @@ my %KINDS = (
 	fast => [ 'fast shutdown and start', sub { restart($_[0], 'fast') } ],
 	freeze => [ 'a worker is stopped for seconds', \&freeze ],
 	freeze_terminate => [ 'a worker is stopped, terminated, goes on', \&freeze_terminate ],
-	zombie => [ 'a worker is stopped, others take its partitions, it goes on', \&zombie ],
+	zombie => [ 'a worker is stopped, others take its partitions, it goes on', \&zombie, 0, undef, \%WORKERS ],
 
 	# Kafka, and the way to it
 	kill_broker => [ 'kill -9 of a broker, start', \&kill_broker, 0, undef, \%PLAIN ],
@@ -48,20 +49,20 @@ my %KINDS = (
 	add_partitions => [ 'the topic gets more partitions', \&add_partitions ],
 
 	# a backlog
-	kill_in_backlog => [ 'kill -9 of a worker while it loads a backlog', sub { in_backlog($_[0], \&kill_worker) } ],
+	kill_in_backlog => [ 'kill -9 of a worker while it loads a backlog', sub { in_backlog($_[0], \&kill_worker) }, 0, undef, \%WORKERS ],
 	crash_in_backlog => [ 'immediate shutdown while a backlog is loaded',
-		sub { in_backlog($_[0], sub { restart($_[0], 'immediate') }) } ],
-	stop_in_backlog => [ 'stop_pipeline while a backlog is loaded', sub { in_backlog($_[0], \&stop_start) } ],
+		sub { in_backlog($_[0], sub { restart($_[0], 'immediate') }) }, 0, undef, \%WORKERS ],
+	stop_in_backlog => [ 'stop_pipeline while a backlog is loaded', sub { in_backlog($_[0], \&stop_start) }, 0, undef, \%WORKERS ],
 
 	# the pipeline
 	alter => [ 'alter_pipeline, again and again', \&alter ],
 	parallelism => [ 'more workers and fewer, again and again', \&parallelism ],
 	handler_and_back => [ 'alter_pipeline from the table to a handler, and back', \&handler_and_back ],
-	stop_start => [ 'stop_pipeline and start_pipeline', \&stop_start ],
+	stop_start => [ 'stop_pipeline and start_pipeline', \&stop_start, 0, undef, \%WORKERS ],
 	seek_here => [ 'seek_pipeline to where it stands', \&seek_here ],
 	seek_back => [ 'seek_pipeline back, with the rows from there on removed', \&seek_back ],
-	recreate => [ 'drop_pipeline, and create_pipeline at the offsets it had', \&recreate ],
-	foreground => [ 'sessions that run it instead, of which some are killed', \&foreground ],
+	recreate => [ 'drop_pipeline, and create_pipeline at the offsets it had', \&recreate, 0, undef, \%WORKERS ],
+	foreground => [ 'sessions that run it instead, of which some are killed', \&foreground, 0, undef, \%WORKERS ],
 
 	# the target
 	lock_target => [ 'the target is locked for seconds', \&lock_target ],
@@ -78,7 +79,7 @@ my %KINDS = (
 	copy_beside => [ 'a base backup is started beside the original', \&copy_beside ],
 	cold_copy => [ 'the data directory is copied; both run', \&cold_copy ],
 	restore => [ 'an older base backup takes the place of the original', \&restore ],
-	dump => [ 'a dump is restored into another database, where it is started, too', \&dump ],
+	dump => [ 'a dump is restored into another database, where it is started, too', \&dump, 0, undef, \%WORKERS ],
 );
 
 sub table { return \%KINDS; }

@@ -19,7 +19,7 @@ sub make_round { return bless {}, 'Pipeline::Round'; }
 sub make_stand
 {
 	my ($self) = @_;
-	return Pipeline::Stand->new(map { ($_ => $self->{$_}) } qw(nodes proxied));
+	return Pipeline::Stand->new(map { ($_ => $self->{$_}) } qw(nodes proxied foreground));
 }
 
 sub new
@@ -36,7 +36,8 @@ sub new
 sub possible
 {
 	my ($self, $kind) = @_;
-	return 0 if $self->kinds->facts($kind)->{small_disk} && !$ENV{FAULTS_SMALL_DISK};
+	my $facts = $self->kinds->facts($kind);
+	return 0 if $facts->{small_disk} && !$ENV{FAULTS_SMALL_DISK} || $facts->{workers} && $self->{foreground};
 	return $self->SUPER::possible($kind);
 }
 
@@ -170,7 +171,7 @@ sub set_up
 	my ($self) = @_;
 	my $stand = $self->stand;
 	$stand->must("SELECT kafka.create_topic('@{[ $self->topic ]}', $PARTITIONS, server => 'direct')", seconds => 30);
-	$stand->must($self->_target_sql . $self->create_sql("'earliest'") . ';SELECT kafka.start_pipeline(\'' . $self->name . '\')', seconds => 30);
+	$stand->must($self->_target_sql . $self->create_sql("'earliest'") . ';' . $stand->start_sql($self->name), seconds => 30);
 	return;
 }
 
@@ -224,7 +225,7 @@ sub _pass_poison
 	croak "failed, without a message: $sqlstate $error" unless $offset =~ /^\d+$/;
 	$self->{passed}{"$partition/$offset"} = 1;
 	$self->stand->must('SELECT kafka.seek_pipeline(\'' . $name . '\', \'' . ($offset + 1) . "', $partition)", %$place);
-	$self->stand->must("SELECT kafka.start_pipeline('$name')", %$place);
+	$self->stand->must($self->stand->start_sql($name), %$place);
 	return 1;
 }
 

@@ -27,16 +27,34 @@ SQL
 	return;
 }
 
+# Without workers, as often as a worker would look.
+sub run_on
+{
+	my ($self, $node) = @_;
+	$self->loop($node, "SELECT format('CALL kafka.run_pipeline(%L)', name) FROM kafka.pipeline_definition ORDER BY name DESC \\gexec")
+		if $self->{foreground};
+	return;
+}
+
+# What lets workers run a pipeline.
+sub start_sql
+{
+	my ($self, $name) = @_;
+	return $self->{foreground} ? 'SELECT' : "SELECT kafka.start_pipeline('$name')";
+}
+
 # A process that runs the pipeline of that name.
 sub pipeline_pid
 {
 	my ($self, $name) = @_;
+	return $self->loop_pid if $self->{foreground};
 	return $self->sql("SELECT pid FROM kafka.workers WHERE pipeline = '$name' AND pid IS NOT NULL ORDER BY random() LIMIT 1");
 }
 
 sub pipeline_pids
 {
 	my ($self, $name) = @_;
+	return grep { $_ } $self->loop_pid if $self->{foreground};
 	return split /\n/, $self->sql("SELECT pid FROM kafka.workers WHERE pipeline = '$name' AND pid IS NOT NULL") // '';
 }
 

@@ -3,12 +3,12 @@ package Relay::Stand;
 
 use strict;
 use warnings;
-use parent -norequire, 'Stand';
 use Carp qw(croak);
-use POSIX ();
 use KafkaFdwTest;
 use Relay::Writers;
 use Stand;
+
+our @ISA = qw(Stand);
 
 # The outbox's name: its server's.
 my $OUTBOX = 'kafka';
@@ -92,38 +92,11 @@ sub await_state
 	return $lease;
 }
 
-# Without workers: calls the procedure again and again, as long as there is a server.
+# Without workers.
 sub run_on
 {
 	my ($self, $node) = @_;
-	return unless $self->{foreground};
-	my $pid = fork // die "fork: $!\n";
-	if ($pid == 0)
-	{
-		$ENV{PGAPPNAME} = 'foreground';
-		exec 'sh', '-c', 'while sleep 0.1; do "$1" -Xq -d "$2" -c "CALL kafka.relay()"; done', 'sh',
-			$node->installed_command('psql'), $node->connstr('postgres') or POSIX::_exit(127);
-	}
-	push @{ $self->{loops} }, $pid;
-	return;
-}
-
-sub end_loops
-{
-	my ($self) = @_;
-	for my $pid (splice @{ $self->{loops} // [] })
-	{
-		kill 'KILL', $pid;
-		waitpid $pid, 0;
-	}
-	return;
-}
-
-sub DESTROY
-{
-	my ($self) = @_;
-	local $? = 0;
-	$self->end_loops;
+	$self->loop($node, 'CALL kafka.relay()') if $self->{foreground};
 	return;
 }
 
@@ -132,7 +105,7 @@ sub relay_pid
 {
 	my ($self) = @_;
 	return $self->worker_pid('relay') unless $self->{foreground};
-	return $self->sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'foreground' AND state <> 'idle'");
+	return $self->loop_pid;
 }
 
 sub backend_pid
@@ -161,14 +134,6 @@ sub published
 {
 	my ($self, $xid, $seconds) = @_;
 	return defined $self->sql("SELECT kafka.wait_for_relay('$seconds s', '$xid')", seconds => $seconds + 20);
-}
-
-sub end
-{
-	my ($self) = @_;
-	$self->SUPER::end;
-	$self->end_loops;
-	return;
 }
 
 1;
