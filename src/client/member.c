@@ -4,7 +4,8 @@
  *	  A consumer that stays: joining, rebalances, messages.
  *
  * Layer 1.  Uses librdkafka's consumer with a group.  It fetches ahead in its threads; here
- * messages are taken from its queue, one at a time.
+ * messages are taken from its queue, one at a time; or where partitions are of the caller's choice
+ * many at a time, which costs a fifth of it.
  *
  * Positions.  The caller's position of a partition is what counts.  `fetched` is where
  * librdkafka is.  Where the two differ (a rollback, a seek, a message that was taken and then
@@ -39,6 +40,8 @@
 #define SHORT_SLICE_MS 5
 /* Who has some messages waits so long for more. */
 #define LINGER_MS 50
+/* Messages that are taken from the queue together, where no rebalance can come between them. */
+#define AHEAD 500
 
 /* ------------------------------------------------------------------------
  * Opening and closing
@@ -50,6 +53,13 @@ free_message(KafkaMember *member)
 	if (member->rkm)
 		rd_kafka_message_destroy(member->rkm);
 	member->rkm = NULL;
+}
+
+static void
+free_ahead(KafkaMember *member)
+{
+	while (member->next_ahead < member->nahead)
+		rd_kafka_message_destroy(member->ahead[member->next_ahead++]);
 }
 
 /* The one that waited behind it comes next. */
@@ -79,6 +89,8 @@ detach(void *arg)
 	KafkaMember *member = (KafkaMember *) arg;
 
 	free_message(member);
+	free_ahead(member);
+	kafka_member_drop_kept(member);
 	for (; member->rebalance; forget_rebalance(member))
 		if (!member->chosen)
 			kafka_core_accept_rebalance(member->handle->rk, member->revokes ?
@@ -117,6 +129,12 @@ kafka_member_close(KafkaMember *member)
 {
 	kafka_member_leave(member);
 	MemoryContextDelete(member->context);
+}
+
+bool
+kafka_member_is_stale(const KafkaMember *member)
+{
+	return member->handle == NULL || member->handle->stale;
 }
 
 bool
@@ -537,8 +555,11 @@ kafka_member_assign(KafkaMember *member, const char *topic, const int32 *partiti
 {
 	while (member->rebalance)
 		forget_rebalance(member);
+	free_ahead(member);
 	member->chosen = true;
 	member->revokes = false;
+	if (member->ahead == NULL)
+		member->ahead = MemoryContextAlloc(member->context, sizeof(rd_kafka_message_t *) * AHEAD);
 	member->rebalance = rd_kafka_topic_partition_list_new(Max(n, 1));
 	for (int i = 0; i < n; i++)
 		rd_kafka_topic_partition_list_add(member->rebalance, topic, partitions[i]);
@@ -746,13 +767,30 @@ judge(KafkaMember *member, KafkaMemberEvent *event)
 		event->type = member->revokes ? KAFKA_MEMBER_REVOKE : KAFKA_MEMBER_ASSIGN;
 }
 
+/* With a time-out librdkafka waits for a full array: so it is one message, or what is there. */
+static rd_kafka_message_t *
+next_ahead(KafkaMember *member, int wait_ms)
+{
+	ssize_t		n;
+
+	if (member->next_ahead == member->nahead)
+	{
+		n = rd_kafka_consume_batch_queue(member->queue, wait_ms, member->ahead,
+										 wait_ms > 0 ? 1 : AHEAD);
+		member->next_ahead = 0;
+		member->nahead = (int) Max(n, 0);
+	}
+	return member->next_ahead < member->nahead ? member->ahead[member->next_ahead++] : NULL;
+}
+
 /* True if librdkafka's queue had something, whatever it was worth. */
 static bool
 take(KafkaMember *member, int wait_ms, KafkaMemberEvent *event)
 {
 	free_message(member);
 	if (member->rebalance == NULL)
-		member->rkm = rd_kafka_consumer_poll(member->handle->rk, wait_ms);
+		member->rkm = member->chosen ? next_ahead(member, wait_ms) :
+			rd_kafka_consumer_poll(member->handle->rk, wait_ms);
 	judge(member, event);
 	return member->rkm != NULL;
 }
@@ -872,6 +910,20 @@ is_read_up(const KafkaMember *member, const KafkaMemberPartition *partition)
 		(rd_kafka_get_watermark_offsets(member->handle->rk, partition->topic,
 										partition->partition, &low, &high) == 0 &&
 		 high >= 0 && partition->position >= high - 1);
+}
+
+int64
+kafka_member_end_offset(const KafkaMember *member, const KafkaMemberPartition *partition)
+{
+	int64_t		low;
+	int64_t		high;
+
+	if (partition->at_end)
+		return partition->position;
+	if (rd_kafka_get_watermark_offsets(member->handle->rk, partition->topic, partition->partition,
+									   &low, &high) != 0 || high < 0)
+		return KAFKA_UNKNOWN;
+	return Max(high, partition->position);
 }
 
 int

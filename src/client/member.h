@@ -76,6 +76,9 @@ extern void kafka_member_close(KafkaMember *member);
 /* The same, but the structs stay: nothing is assigned any longer. */
 extern void kafka_member_leave(KafkaMember *member);
 
+/* Its server, user mapping or options have changed since it was opened. */
+extern bool kafka_member_is_stale(const KafkaMember *member);
+
 /* It has left. */
 extern bool kafka_member_is_closed(const KafkaMember *member);
 
@@ -98,6 +101,21 @@ extern void kafka_member_positions_changed(KafkaMember *member);
  * did not poll for max.poll.interval.ms (it rejoins with the next call).
  */
 extern void kafka_member_next(KafkaMember *member, int wait_ms, KafkaMemberEvent *event);
+
+/*
+ * The message of the last event stays where it is until kafka_member_drop_kept(), or the member is
+ * closed.  Its number, from 0 in each round.
+ */
+extern int	kafka_member_keep(KafkaMember *member);
+extern void kafka_member_drop_kept(KafkaMember *member);
+
+/* Headers are not filled in with an event, but for a message that was kept, when asked for; palloc'd. */
+extern void kafka_member_skip_headers(KafkaMember *member);
+extern void kafka_member_kept_headers(const KafkaMember *member, int number, KafkaMessage *msg);
+
+/* The end of a partition (last stable offset) as the last fetch has told; KAFKA_UNKNOWN: not yet. */
+extern int64 kafka_member_end_offset(const KafkaMember *member,
+									 const KafkaMemberPartition *partition);
 
 /*
  * How long who has some messages should wait for more, in ms: 0 when no partition has more, as

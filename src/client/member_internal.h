@@ -49,6 +49,12 @@ struct KafkaMember
 	bool		later_revokes;
 
 	rd_kafka_message_t *rkm;	/* the caller's until the next call */
+	rd_kafka_message_t **ahead; /* taken from the queue together; only with `chosen` */
+	int			nahead;
+	int			next_ahead;
+	rd_kafka_message_t **kept;	/* the caller's until it lets go of all of them */
+	int			nkept;
+	int			max_kept;
 	KafkaMessageFiller filler;
 	KafkaPoke	poke;
 	int64		taken;

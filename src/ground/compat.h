@@ -18,6 +18,7 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_proc.h"
 #include "common/jsonapi.h"
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
@@ -76,11 +77,15 @@
 	object_aclcheck(ForeignServerRelationId, (serverid), (userid), ACL_USAGE)
 #define KAFKA_OWNS_TABLE(relid, userid) \
 	object_ownercheck(RelationRelationId, (relid), (userid))
+#define KAFKA_FUNCTION_ACLCHECK(function, userid) \
+	object_aclcheck(ProcedureRelationId, (function), (userid), ACL_EXECUTE)
 #else
 #define KAFKA_OWNS_DATABASE(database, userid) pg_database_ownercheck((database), (userid))
 #define KAFKA_SERVER_ACLCHECK(serverid, userid) \
 	pg_foreign_server_aclcheck((serverid), (userid), ACL_USAGE)
 #define KAFKA_OWNS_TABLE(relid, userid) pg_class_ownercheck((relid), (userid))
+#define KAFKA_FUNCTION_ACLCHECK(function, userid) \
+	pg_proc_aclcheck((function), (userid), ACL_EXECUTE)
 #endif
 
 /*
@@ -112,6 +117,48 @@ kafka_modify_user(ResultRelInfo *rinfo, EState *estate)
 	}
 	return GetUserId();
 }
+#endif
+
+/* 16 took what a query has to be allowed to do out of its range table. */
+#if PG_VERSION_NUM >= 160000
+typedef RTEPermissionInfo KafkaPermissions;
+#define KAFKA_PERMISSIONS_OF(rte, perminfos) addRTEPermissionInfo(&(perminfos), (rte))
+#define KAFKA_CHECK_PERMISSIONS(rtable, perminfos) \
+	ExecCheckPermissions((rtable), (perminfos), true)
+#else
+typedef RangeTblEntry KafkaPermissions;
+#define KAFKA_PERMISSIONS_OF(rte, perminfos) (rte)
+#define KAFKA_CHECK_PERMISSIONS(rtable, perminfos) ExecCheckRTPerms((rtable), true)
+#endif
+
+/* A range table of one entry. */
+#if PG_VERSION_NUM >= 180000
+#define KAFKA_INIT_RANGE_TABLE(estate, rtable, perminfos) \
+	ExecInitRangeTable((estate), (rtable), (perminfos), bms_make_singleton(1))
+#elif PG_VERSION_NUM >= 160000
+#define KAFKA_INIT_RANGE_TABLE(estate, rtable, perminfos) \
+	ExecInitRangeTable((estate), (rtable), (perminfos))
+#else
+#define KAFKA_INIT_RANGE_TABLE(estate, rtable, perminfos) ExecInitRangeTable((estate), (rtable))
+#endif
+
+/* Index entries of a new row that may not conflict; 16 and 19 changed the arguments. */
+#if PG_VERSION_NUM >= 190000
+#define KAFKA_INSERT_INDEX_TUPLES(rinfo, slot, estate) \
+	ExecInsertIndexTuples((rinfo), (estate), 0, (slot), NIL, NULL)
+#elif PG_VERSION_NUM >= 160000
+#define KAFKA_INSERT_INDEX_TUPLES(rinfo, slot, estate) \
+	ExecInsertIndexTuples((rinfo), (slot), (estate), false, false, NULL, NIL, false)
+#else
+#define KAFKA_INSERT_INDEX_TUPLES(rinfo, slot, estate) \
+	ExecInsertIndexTuples((rinfo), (slot), (estate), false, false, NULL, NIL)
+#endif
+
+/* 19 wants to hear when a row's description is complete. */
+#if PG_VERSION_NUM >= 190000
+#define KAFKA_TUPLE_DESC_FINISH(desc) TupleDescFinalize(desc)
+#else
+#define KAFKA_TUPLE_DESC_FINISH(desc) ((void) (desc))
 #endif
 
 /* create_foreignscan_path() grew an argument in 17 and another one in 18. */

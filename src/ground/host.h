@@ -18,7 +18,7 @@ typedef struct KafkaHost
 {
 	void		(*begin) (void);
 	void		(*commit) (void);
-	void		(*abort) (void);	/* after an error was caught; NULL: errors are not caught */
+	void		(*abort) (void);	/* instead of commit; in a worker also after an error */
 	bool		(*should_stop) (void);	/* looked at between transactions, and in waits */
 	void		(*show) (const char *what); /* "waiting for rows" and the like, in
 											 * pg_stat_activity; NULL: it is not shown */

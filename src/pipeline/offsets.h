@@ -32,6 +32,7 @@ typedef struct KafkaPipelinePosition
 	int64		rows;
 	int64		skipped;
 	int64		dead_letters;
+	double		rate;			/* messages per second, as it is to be shown */
 } KafkaPipelinePosition;
 
 /* How many partitions have a row; all in a transaction with SPI connected, as everything here. */

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "ground/compat.h"
 #include "ground/host.h"
 
 typedef enum KafkaPipelineEnd
@@ -38,5 +39,8 @@ typedef struct KafkaPipelineUntil
  */
 extern KafkaPipelineEnd kafka_pipeline_run(int32 pipeline, const KafkaHost *host,
 										   const KafkaPipelineUntil *until);
+
+/* Raises the error that pipeline_state has of a failed pipeline, with its place.  With SPI connected. */
+extern KAFKA_NORETURN void kafka_pipeline_throw_failed(int32 pipeline, const char *name);
 
 #endif							/* KAFKA_PIPELINE_RUN_H */

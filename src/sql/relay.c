@@ -15,40 +15,15 @@
 #include "fmgr.h"
 #include "ground/logfmt.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "outbox/lease.h"
 #include "outbox/outbox.h"
 #include "outbox/position.h"
 #include "outbox/relay.h"
 #include "sql/common.h"
+#include "sql/procedure.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "worker/requests.h"
-
-/* ------------------------------------------------------------------------
- * The procedure as a relay's host.  SPI stays connected; what it runs takes its own snapshots.
- * ------------------------------------------------------------------------
- */
-static void
-host_begin(void)
-{
-}
-
-static void
-host_commit(void)
-{
-	SPI_commit();
-}
-
-static bool
-host_should_stop(void)
-{
-	CHECK_FOR_INTERRUPTS();
-	return false;
-}
-
-static const KafkaHost procedure_host = {.begin = host_begin, .commit = host_commit,
-.should_stop = host_should_stop};
 
 static void
 tell_end(const KafkaOutbox *outbox, KafkaRelayEnd end)
@@ -103,12 +78,7 @@ kafka_relay_procedure(PG_FUNCTION_ARGS)
 	List	   *outboxes;
 	ListCell   *lc;
 
-	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
-		castNode(CallContext, fcinfo->context)->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-				 errmsg("kafka.relay cannot run inside a transaction block"),
-				 errhint("CALL it as a statement of its own.")));
+	kafka_sql_require_nonatomic(fcinfo, "kafka.relay");
 	PreventCommandIfReadOnly("kafka.relay");
 	/* the session's settings stay as they are: the relay's are local to its transactions */
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
@@ -120,7 +90,7 @@ kafka_relay_procedure(PG_FUNCTION_ARGS)
 	{
 		const KafkaOutbox *outbox = (const KafkaOutbox *) lfirst(lc);
 
-		tell_end(outbox, kafka_relay_run(outbox->id, &procedure_host, false, ticks));
+		tell_end(outbox, kafka_relay_run(outbox->id, &kafka_procedure_host, false, ticks));
 		MemoryContextSwitchTo(context);
 	}
 	SPI_finish();

@@ -15,66 +15,48 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
-#include "ground/compat.h"
+#include "ground/query.h"
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "transaction/consumer_offset.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 #define THIS_ROW \
 	"o.server OPERATOR(pg_catalog.=) $1 AND o.group_id OPERATOR(pg_catalog.=) $2 AND " \
 	"o.topic OPERATOR(pg_catalog.=) $3 AND o.partition OPERATOR(pg_catalog.=) $4"
 
-static const char *const take_query =
+#define KEY_TYPES NAMEOID, TEXTOID, TEXTOID, INT4OID
+
+static KafkaQuery query_take = {
 	"UPDATE kafka.consumer_offset o SET owner_epoch = o.owner_epoch OPERATOR(pg_catalog.+) 1, "
 	"owner_pid = pg_catalog.pg_backend_pid(), claimed = pg_catalog.now() "
-	"WHERE " THIS_ROW " RETURNING o.next_offset, o.owner_epoch";
-static const char *const begin_query =
+	"WHERE " THIS_ROW " RETURNING o.next_offset, o.owner_epoch",
+	4, {KEY_TYPES}, NULL
+};
+
+static KafkaQuery query_begin = {
 	"INSERT INTO kafka.consumer_offset AS o (server, group_id, topic, partition, next_offset, "
 	"owner_epoch, owner_pid, claimed, updated) "
 	"VALUES ($1, $2, $3, $4, $5, 1, pg_catalog.pg_backend_pid(), pg_catalog.now(), pg_catalog.now()) "
 	"ON CONFLICT (server, group_id, topic, partition) DO UPDATE SET "
 	"owner_epoch = o.owner_epoch OPERATOR(pg_catalog.+) 1, owner_pid = excluded.owner_pid, "
-	"claimed = excluded.claimed RETURNING o.next_offset, o.owner_epoch";
-static const char *const store_query =
+	"claimed = excluded.claimed RETURNING o.next_offset, o.owner_epoch",
+	5, {KEY_TYPES, INT8OID}, NULL
+};
+
+static KafkaQuery query_store = {
 	"UPDATE kafka.consumer_offset o SET next_offset = $5, metadata = $8, "
 	"updated = pg_catalog.now() WHERE " THIS_ROW " AND o.next_offset OPERATOR(pg_catalog.=) $6 "
-	"AND o.owner_epoch OPERATOR(pg_catalog.=) $7";
-static const char *const look_query =
-	"SELECT o.next_offset, o.owner_epoch FROM kafka.consumer_offset o WHERE " THIS_ROW;
+	"AND o.owner_epoch OPERATOR(pg_catalog.=) $7",
+	8, {KEY_TYPES, INT8OID, INT8OID, INT8OID, TEXTOID}, NULL
+};
+
+static KafkaQuery query_look = {
+	"SELECT o.next_offset, o.owner_epoch FROM kafka.consumer_offset o WHERE " THIS_ROW,
+	4, {KEY_TYPES}, NULL
+};
 
 #define MAX_ARGUMENTS 8
-
-static Oid	argument_types[MAX_ARGUMENTS] = {NAMEOID, TEXTOID, TEXTOID, INT4OID, INT8OID, INT8OID,
-INT8OID, TEXTOID};
-
-static SPIPlanPtr take_plan;
-static SPIPlanPtr begin_plan;
-static SPIPlanPtr store_plan;
-static SPIPlanPtr look_plan;
-
-static Oid
-table_owner(void)
-{
-	Oid			relid = get_relname_relid("consumer_offset", get_namespace_oid("kafka", false));
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table \"kafka.consumer_offset\" does not exist")));
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
 
 /* Text of Kafka's as the database has it. */
 static Datum
@@ -94,43 +76,21 @@ fill_key(const KafkaSessionConsumer *consumer, const KafkaMemberPartition *parti
 	values[3] = Int32GetDatum(partition->partition);
 }
 
-/* Runs a query as the table's owner; rows that it touched or gave.  An error rolls all back. */
+/* Rows that the query touched or gave; of the first one, where that is asked for. */
 static uint64
-run(SPIPlanPtr *plan, const char *query, Datum *values, const char *nulls, int nargs,
-	int64 *next_offset, int64 *epoch)
+run(KafkaQuery *query, Datum *values, const char *nulls, int64 *next_offset, int64 *epoch)
 {
-	Oid			user;
-	int			security;
 	uint64		rows;
-	int			rc;
+	bool		isnull;
 
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(table_owner(), security | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_NOFORCE_RLS);
 	SPI_connect();
-	if (*plan == NULL)
-	{
-		SPIPlanPtr	prepared = SPI_prepare(query, nargs, argument_types);
-
-		if (prepared == NULL || SPI_keepplan(prepared) != 0)
-			elog(ERROR, "could not prepare a query on kafka.consumer_offset");
-		*plan = prepared;
-	}
-	rc = SPI_execute_plan(*plan, values, nulls, false, 0);
-	if (rc < 0)
-		elog(ERROR, "a query on kafka.consumer_offset failed: %s", SPI_result_code_string(rc));
-	rows = SPI_processed;
+	rows = kafka_query_run(query, values, nulls);
 	if (rows > 0 && next_offset)
 	{
-		bool		isnull;
-
-		*next_offset = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-												   SPI_tuptable->tupdesc, 1, &isnull));
-		*epoch = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2,
-											 &isnull));
+		*next_offset = DatumGetInt64(kafka_query_value(1, &isnull));
+		*epoch = DatumGetInt64(kafka_query_value(2, &isnull));
 	}
 	SPI_finish();
-	SetUserIdAndSecContext(user, security);
 	return rows;
 }
 
@@ -142,9 +102,9 @@ kafka_consumer_offset_claim(const KafkaSessionConsumer *consumer, const KafkaPos
 
 	fill_key(consumer, position->partition, values);
 	if (start == KAFKA_UNKNOWN)
-		return run(&take_plan, take_query, values, NULL, 4, next_offset, epoch) > 0;
+		return run(&query_take, values, NULL, next_offset, epoch) > 0;
 	values[4] = Int64GetDatum(start);
-	return run(&begin_plan, begin_query, values, NULL, 5, next_offset, epoch) > 0;
+	return run(&query_begin, values, NULL, next_offset, epoch) > 0;
 }
 
 void
@@ -163,7 +123,7 @@ kafka_consumer_offset_store(KafkaSessionConsumer *consumer, const KafkaPosition 
 	else
 		nulls[7] = 'n';
 	consumer->must_reload = true;	/* also where PostgreSQL finds that it has come too late */
-	if (run(&store_plan, store_query, values, nulls, 8, NULL, NULL) == 1)
+	if (run(&query_store, values, nulls, NULL, NULL) == 1)
 	{
 		consumer->must_reload = false;
 		return;
@@ -187,7 +147,7 @@ kafka_consumer_offset_look(const KafkaSessionConsumer *consumer,
 	int64		epoch;
 
 	fill_key(consumer, partition, values);
-	if (run(&look_plan, look_query, values, NULL, 4, &next_offset, &epoch) == 0)
+	if (run(&query_look, values, NULL, &next_offset, &epoch) == 0)
 		return KAFKA_UNKNOWN;
 	return next_offset;
 }

@@ -73,6 +73,12 @@ extern bool kafka_workers_was_woken(void);
 extern int	kafka_workers_relay_of(int32 outbox, KafkaRelayStatus *status);
 
 /*
+ * This process among the live workers of its pipeline, in the order of their slots: 0 of 1 where it is
+ * none of them.
+ */
+extern void kafka_workers_share(int *rank, int *count);
+
+/*
  * For src/worker.  The launcher enters and takes requests, until there are none: to look at a
  * database again (outbox 0), or to start a relay whatever befell the last one.  Too many of them
  * at once become the one to look everywhere.

@@ -1,0 +1,307 @@
+/*-------------------------------------------------------------------------
+ *
+ * poison.c
+ *	  A batch is loaded, whatever some of its messages are like.
+ *
+ * Layer 3.  A batch is loaded in one subtransaction, and that is all if it ends well.  Where it
+ * fails, it is cut: before and behind the message that is to blame, if the loader knows it, else
+ * into halves.  The parts are loaded in their order, each in a subtransaction, and cut again if
+ * need be, so that a message is only ever judged alone and with all before it loaded: one that
+ * fails in company but not alone is loaded.  k messages that fail cost O(k log n) subtransactions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "ground/attempt.h"
+#include "ground/logfmt.h"
+#include "miscadmin.h"
+#include "pipeline/poison.h"
+#include "utils/memutils.h"
+
+/* Failures of a batch that are logged one by one. */
+#define LOGGED_FAILURES 10
+
+/* ------------------------------------------------------------------------
+ * Whose error it is
+ * ------------------------------------------------------------------------
+ */
+
+/* Classes of errors that a message's data cause, as long as the program is the same. */
+static const int poison_classes[] = {
+	MAKE_SQLSTATE('2', '0', '0', '0', '0'), /* CASE of PL/pgSQL without a branch for the value */
+	ERRCODE_CARDINALITY_VIOLATION,
+	ERRCODE_DATA_EXCEPTION,
+	ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION, /* also a row that no partition takes */
+	ERRCODE_S_R_E_FUNCTION_EXECUTED_NO_RETURN_STATEMENT,	/* a way through a function that
+															 * only some values take */
+	ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, /* PL/Perl, PL/Python, PL/Tcl */
+	ERRCODE_EXTERNAL_ROUTINE_INVOCATION_EXCEPTION,
+	ERRCODE_WITH_CHECK_OPTION_VIOLATION,
+	ERRCODE_PROGRAM_LIMIT_EXCEEDED, /* nested too deeply, too large for an index */
+	ERRCODE_PLPGSQL_ERROR		/* RAISE, ASSERT, INTO STRICT */
+};
+
+/*
+ * Not a message's, though they can have a message for their occasion, because they can have another
+ * cause that goes away, or that every message meets.  A pipeline that waits with an error loses
+ * nothing; messages that are thrown out for it do.
+ *
+ * 0A (feature not supported): also "cached plan must not change result type", when the table was
+ * altered; 24, 34 (cursors), 25, 26, 27, 2D, 42: a function that is wrong whatever it is given, or a
+ * table that has changed; 40, 53, 55, 57, 58, 72, XX: the server, or others in it; 08, 28, HV:
+ * servers elsewhere.
+ */
+
+/* A sequence is at its end for the next message, too. */
+static bool
+is_everybodys(int sqlstate)
+{
+	return sqlstate == ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED;
+}
+
+/* A message's although its SQLSTATE is not: what PostgreSQL raises in these functions. */
+static const struct
+{
+	int			sqlstate;
+	const char *function;
+}			poison_functions[] = {
+	/* a row that a policy of row-level security refuses; 42501 otherwise is a missing right */
+	{ERRCODE_INSUFFICIENT_PRIVILEGE, "ExecWithCheckOptions"},
+	/* an escape in JSON for a character that the database's encoding does not have */
+	{ERRCODE_FEATURE_NOT_SUPPORTED, "pg_unicode_to_server"}
+};
+
+bool
+kafka_error_is_poison(int sqlstate)
+{
+	for (int i = 0; i < (int) lengthof(poison_classes); i++)
+		if (ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_TO_CATEGORY(poison_classes[i]))
+			return !is_everybodys(sqlstate);
+	return false;
+}
+
+bool
+kafka_error_may_be_poison(int sqlstate)
+{
+	for (int i = 0; i < (int) lengthof(poison_functions); i++)
+		if (sqlstate == poison_functions[i].sqlstate)
+			return true;
+	return kafka_error_is_poison(sqlstate);
+}
+
+void
+kafka_error_require_poison(ErrorData *error)
+{
+	for (int i = 0; i < (int) lengthof(poison_functions); i++)
+		if (error->sqlerrcode == poison_functions[i].sqlstate && error->funcname &&
+			strcmp(error->funcname, poison_functions[i].function) == 0)
+			return;
+	if (!kafka_error_is_poison(error->sqlerrcode))
+		ReThrowError(error);
+}
+
+/* ------------------------------------------------------------------------
+ * Finding it
+ * ------------------------------------------------------------------------
+ */
+typedef struct Attempt
+{
+	KafkaLoader *loader;
+	const KafkaMessage *messages;
+	int			n;
+	bool	   *skipped;
+	KafkaLoaded loaded;
+} Attempt;
+
+static void
+run_attempt(void *arg)
+{
+	Attempt    *attempt = arg;
+
+	kafka_loader_load(attempt->loader, attempt->messages, attempt->n, attempt->skipped,
+					  &attempt->loaded);
+}
+
+/* The parts that are still to load, as their ends, the next one last. */
+typedef struct Parts
+{
+	int		   *ends;
+	int			n;
+} Parts;
+
+static void
+add_part(Parts *parts, int end)
+{
+	if (end < parts->ends[parts->n - 1])
+		parts->ends[parts->n++] = end;
+}
+
+/* Cuts the next part, which begins at `begin` and has failed. */
+static void
+cut_part(Parts *parts, int begin, int culprit)
+{
+	int			n = parts->ends[parts->n - 1] - begin;
+
+	if (culprit < 0 || culprit >= n)
+		add_part(parts, begin + n / 2);
+	else
+	{
+		add_part(parts, begin + culprit + 1);
+		if (culprit > 0)
+			add_part(parts, begin + culprit);
+	}
+}
+
+/* Loads some in a subtransaction; NULL, or the error of one of them. */
+static ErrorData *
+try_part(KafkaLoader *loader, const KafkaMessage *messages, int n, KafkaFate *fates,
+		 KafkaLoaded *loaded)
+{
+	Attempt		attempt = {.loader = loader, .messages = messages, .n = n};
+	ErrorData  *error;
+
+	attempt.skipped = palloc0(sizeof(bool) * n);
+	error = kafka_attempt(run_attempt, &attempt, kafka_error_may_be_poison);
+	if (error)
+	{
+		kafka_error_require_poison(error);
+		return error;
+	}
+	for (int i = 0; i < n; i++)
+		fates[i] = attempt.skipped[i] ? KAFKA_FATE_SKIPPED : KAFKA_FATE_LOADED;
+	loaded->rows += attempt.loaded.rows;
+	loaded->skipped += attempt.loaded.skipped;
+	return NULL;
+}
+
+void
+kafka_batch_sift(KafkaLoader *loader, const KafkaMessage *messages, int n, KafkaBatchLoad *load,
+				 KafkaOnFailure failed, void *arg)
+{
+	Parts		parts = {.ends = palloc(sizeof(int) * (n + 1))};
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "kafka_fdw batch",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+
+	memset(load->fates, 0, sizeof(KafkaFate) * n);
+	memset(&load->loaded, 0, sizeof(load->loaded));
+	load->error = NULL;
+	load->done = 0;
+	parts.ends[parts.n++] = n;
+	while (load->done < n)
+	{
+		int			begin = load->done;
+		int			end = parts.ends[parts.n - 1];
+		ErrorData  *error = try_part(loader, messages + begin, end - begin, load->fates + begin,
+									 &load->loaded);
+
+		if (error && end - begin > 1)
+			cut_part(&parts, begin, kafka_loader_culprit(loader));
+		else
+		{
+			if (error)
+				load->fates[begin] = failed(arg, begin, error);
+			if (load->fates[begin] == KAFKA_FATE_NONE)
+			{
+				load->error = error;	/* its context goes with the caller's */
+				break;
+			}
+			load->done = end;
+			parts.n--;
+		}
+		MemoryContextReset(scratch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	MemoryContextSwitchTo(old);
+	if (load->error == NULL)
+		MemoryContextDelete(scratch);
+	pfree(parts.ends);
+}
+
+/* ------------------------------------------------------------------------
+ * What the pipeline's on_error says
+ * ------------------------------------------------------------------------
+ */
+typedef struct Judge
+{
+	const KafkaPipeline *pipeline;
+	const KafkaMessage *messages;
+	const KafkaBatchLoad *load;
+	int			failures;
+} Judge;
+
+static bool
+skips(const Judge *judge)
+{
+	return judge->pipeline->on_error == KAFKA_PIPELINE_SKIP;
+}
+
+static void
+log_failure(Judge *judge, const KafkaMessage *message, const ErrorData *error)
+{
+	if (judge->failures++ >= LOGGED_FAILURES)
+		return;
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg_internal("event=%s pipeline=%s topic=%s partition=%d offset=" INT64_FORMAT
+							 " sqlstate=%s error=%s", skips(judge) ? "message_skipped" : "dead_letter",
+							 kafka_logfmt_quote(judge->pipeline->name), message->topic,
+							 message->partition, message->offset,
+							 unpack_sql_state(error->sqlerrcode),
+							 kafka_logfmt_quote(error->message ? error->message : "")),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+static void
+log_rest(const Judge *judge)
+{
+	if (judge->failures > LOGGED_FAILURES)
+		ereport(LOG,
+				(errmsg_internal("event=%s pipeline=%s messages=%d",
+								 skips(judge) ? "messages_skipped" : "dead_letters",
+								 kafka_logfmt_quote(judge->pipeline->name), judge->failures),
+				 errhidestmt(true), errhidecontext(true)));
+}
+
+/* All of it, its headers too. */
+static void
+keep(const Judge *judge, int i, const ErrorData *error)
+{
+	KafkaMessage message = judge->messages[i];
+
+	if (judge->load->fill_headers)
+		judge->load->fill_headers(judge->load->arg, i, &message);
+	kafka_dead_letter_keep(judge->pipeline, &message, error);
+}
+
+static KafkaFate
+judge_failure(void *arg, int i, const ErrorData *error)
+{
+	Judge	   *judge = arg;
+	const KafkaMessage *message = &judge->messages[i];
+
+	switch ((KafkaPipelineOnError) judge->pipeline->on_error)
+	{
+		case KAFKA_PIPELINE_STOP:
+			break;
+		case KAFKA_PIPELINE_SKIP:
+			log_failure(judge, message, error);
+			return KAFKA_FATE_SKIPPED;
+		case KAFKA_PIPELINE_DEAD_LETTER:
+			keep(judge, i, error);
+			log_failure(judge, message, error);
+			return KAFKA_FATE_DEAD_LETTER;
+	}
+	return KAFKA_FATE_NONE;
+}
+
+void
+kafka_batch_load(const KafkaPipeline *pipeline, KafkaLoader *loader, const KafkaMessage *messages,
+				 int n, KafkaBatchLoad *load)
+{
+	Judge		judge = {.pipeline = pipeline, .messages = messages, .load = load};
+
+	kafka_batch_sift(loader, messages, n, load, judge_failure, &judge);
+	log_rest(&judge);
+}

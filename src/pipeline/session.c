@@ -1,0 +1,346 @@
+/*-------------------------------------------------------------------------
+ *
+ * session.c
+ *	  A pipeline begins to read: its definition, this process's partitions, their positions.
+ *
+ * Layer 3.  A session lasts until the pipeline is changed, workers come or go, the topic has more
+ * partitions, or something fails.  Taking partitions raises their epochs, so that whoever had
+ * them before can store nothing more; that is all that keeps workers apart.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "client/topic.h"
+#include "ground/compat.h"
+#include "ground/logfmt.h"
+#include "pipeline/run_internal.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "worker/shared.h"
+
+/* Between two looks whether the topic has more partitions. */
+#define LOOK_MS 10000
+
+/* ------------------------------------------------------------------------
+ * The definition
+ * ------------------------------------------------------------------------
+ */
+
+/* ON, with run->pipeline; or how the run ends. */
+static KafkaPipelineStep
+read_definition(KafkaPipelineRun *run, KafkaPipelineEnd *end)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->session);
+
+	run->pipeline = kafka_pipeline_by_id(run->id);
+	if (run->pipeline)
+		kafka_pipeline_resolve(run->pipeline);
+	MemoryContextSwitchTo(old);
+	if (run->pipeline == NULL)
+	{
+		*end = KAFKA_PIPELINE_GONE;
+		return KAFKA_STEP_END;
+	}
+	if (strcmp(run->name, run->pipeline->name) != 0)
+		run->name = MemoryContextStrdup(run->context, run->pipeline->name);
+	if (!run->until->wait)
+		return KAFKA_STEP_ON;
+	*end = KAFKA_PIPELINE_STOPPED;
+	if (!run->pipeline->enabled)
+		return KAFKA_STEP_END;
+	*end = KAFKA_PIPELINE_FAILED;
+	return strcmp(kafka_pipeline_state(run->id), "failed") == 0 ? KAFKA_STEP_END : KAFKA_STEP_ON;
+}
+
+/* ------------------------------------------------------------------------
+ * Partitions
+ * ------------------------------------------------------------------------
+ */
+
+/* Those that have come since begin with what is in them. */
+static void
+add_partitions(KafkaPipelineRun *run, int known)
+{
+	int			n = run->topic_partitions - known;
+	int32	   *numbers;
+	int64	   *offsets;
+
+	if (n <= 0)
+		return;
+	numbers = palloc(sizeof(int32) * n);
+	offsets = palloc(sizeof(int64) * n);
+	for (int i = 0; i < n; i++)
+		numbers[i] = known + i;
+	kafka_topic_offsets(run->pipeline->opts, run->pipeline->topic, KAFKA_OFFSET_LOW, numbers, n,
+						offsets);
+	kafka_pipeline_offsets_add(run->id, numbers, offsets, n, true);
+}
+
+static void
+note_share(KafkaPipelineRun *run)
+{
+	run->rank = 0;
+	run->count = 1;
+	if (run->until->wait)
+		kafka_workers_share(&run->rank, &run->count);
+}
+
+static bool
+is_mine(const KafkaPipelineRun *run, int32 partition)
+{
+	return partition % run->count == run->rank;
+}
+
+/* What is there when a run until the end begins; kept when a session begins anew. */
+static void
+find_limits(KafkaPipelineRun *run)
+{
+	if (!run->until->end || run->has_limits)
+		return;
+	run->limits = MemoryContextAlloc(run->context, sizeof(int64) * run->topic_partitions);
+	kafka_topic_offsets(run->pipeline->opts, run->pipeline->topic, KAFKA_OFFSET_END, NULL,
+						run->topic_partitions, run->limits);
+	run->nlimits = run->topic_partitions;
+	run->has_limits = true;
+}
+
+static int64
+limit_of(const KafkaPipelineRun *run, int32 partition)
+{
+	if (!run->has_limits)
+		return KAFKA_UNKNOWN;
+	return partition < run->nlimits ? run->limits[partition] : 0;
+}
+
+/* In a transaction. */
+static void
+claim(KafkaPipelineRun *run)
+{
+	int32	   *numbers = palloc(sizeof(int32) * Max(run->topic_partitions, 1));
+	KafkaPipelinePosition *positions;
+	int			n = 0;
+
+	for (int32 p = 0; p < run->topic_partitions; p++)
+		if (is_mine(run, p))
+			numbers[n++] = p;
+	positions = kafka_pipeline_offsets_claim(run->id, numbers, n, &run->npartitions);
+	if (run->npartitions != n)
+		elog(ERROR, "pipeline \"%s\" has offsets for %d of %d partitions", run->name,
+			 run->npartitions, n);
+	run->partitions = MemoryContextAllocZero(run->session,
+											 sizeof(KafkaPipelinePartition) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		run->partitions[i].position = positions[i];
+		run->partitions[i].limit = limit_of(run, positions[i].partition);
+	}
+}
+
+/* A topic that was made anew may have fewer than before. */
+static bool
+has_all_partitions(KafkaPipelineRun *run, int known)
+{
+	ErrorData	error = {.elevel = ERROR, .sqlerrcode = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE};
+
+	if (run->topic_partitions >= known)
+		return true;
+	error.message = psprintf("topic \"%s\" has fewer partitions than pipeline \"%s\" has offsets",
+							 run->pipeline->topic, run->name);
+	error.detail = psprintf("It has %d, the pipeline knows %d: the topic was made anew.",
+							run->topic_partitions, known);
+	kafka_pipeline_set_state(run->id, "failed", &error, KAFKA_UNKNOWN, KAFKA_UNKNOWN);
+	return false;
+}
+
+/* ------------------------------------------------------------------------
+ * Reading
+ * ------------------------------------------------------------------------
+ */
+
+static void
+open_member(KafkaPipelineRun *run)
+{
+	int32	   *numbers = palloc(sizeof(int32) * Max(run->npartitions, 1));
+	MemoryContext old = MemoryContextSwitchTo(run->session);
+	KafkaMemberPartition **given;
+	int			n;
+
+	run->member = kafka_member_open(run->pipeline->opts);
+	MemoryContextSwitchTo(old);
+	kafka_member_skip_headers(run->member);
+	for (int i = 0; i < run->npartitions; i++)
+		numbers[i] = run->partitions[i].position.partition;
+	kafka_member_assign(run->member, run->pipeline->topic, numbers, run->npartitions);
+	given = kafka_member_new_partitions(run->member, &n);
+	Assert(n == run->npartitions);	/* both by number */
+	for (int i = 0; i < n; i++)
+	{
+		run->partitions[i].member = given[i];
+		given[i]->position = run->partitions[i].position.next_offset;
+		given[i]->owner = &run->partitions[i];
+	}
+	kafka_member_accept(run->member);
+}
+
+/* In a transaction. */
+static KafkaPipelineStep
+begin_to_read(KafkaPipelineRun *run, KafkaPipelineEnd *end)
+{
+	int			known = kafka_pipeline_offsets_count(run->id);
+
+	/* Kafka is asked with no lock held */
+	run->topic_partitions = kafka_topic_partitions(run->pipeline->opts, run->pipeline->topic,
+												   false, false);
+	run->next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_MS);
+	if (!has_all_partitions(run, known))
+	{
+		*end = KAFKA_PIPELINE_FAILED;
+		return KAFKA_STEP_END;
+	}
+	find_limits(run);
+	add_partitions(run, known);
+	claim(run);
+	return KAFKA_STEP_ON;
+}
+
+KafkaPipelineStep
+kafka_pipeline_start(KafkaPipelineRun *run, KafkaPipelineEnd *end)
+{
+	KafkaPipelineStep step;
+
+	kafka_pipeline_forget(run);
+	kafka_pipeline_show(run, "taking partitions");
+	/* who is woken from here on finds us at the definition as it is then */
+	(void) kafka_workers_was_woken();
+	note_share(run);
+	kafka_pipeline_begin(run);
+	step = read_definition(run, end);
+	if (step == KAFKA_STEP_ON)
+		step = begin_to_read(run, end);
+	kafka_pipeline_commit(run);
+	/* the claim first: a position that is read and not yet ours may move */
+	if (step == KAFKA_STEP_ON && run->npartitions > 0)
+	{
+		kafka_pipeline_begin(run);
+		open_member(run);
+		kafka_pipeline_commit(run);
+	}
+	return step;
+}
+
+void
+kafka_pipeline_forget(KafkaPipelineRun *run)
+{
+	if (run->member)
+		kafka_member_close(run->member);
+	run->member = NULL;
+	run->pipeline = NULL;
+	run->partitions = NULL;
+	run->npartitions = 0;
+	run->nmessages = 0;
+	run->shown_running = false;
+	MemoryContextReset(run->session);
+}
+
+bool
+kafka_pipeline_must_restart(KafkaPipelineRun *run)
+{
+	int			rank;
+	int			count;
+
+	if (kafka_workers_was_woken())
+		return true;
+	if (run->until->wait)
+	{
+		kafka_workers_share(&rank, &count);
+		if (rank != run->rank || count != run->count)
+			return true;
+	}
+	if (run->member && kafka_member_is_stale(run->member))
+		return true;
+	if (GetCurrentTimestamp() < run->next_look)
+		return false;
+	run->next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_MS);
+	/* raises where the topic is gone */
+	return kafka_topic_partitions(run->pipeline->opts, run->pipeline->topic, false, false) !=
+		run->topic_partitions;
+}
+
+/* ------------------------------------------------------------------------
+ * Offsets that are not there
+ * ------------------------------------------------------------------------
+ */
+static void
+tell_missing(const KafkaPipelineRun *run, const KafkaPipelinePartition *partition, int64 low,
+			 int64 end, ErrorData *error)
+{
+	int64		offset = partition->member->position;
+
+	error->elevel = ERROR;
+	error->sqlerrcode = ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION;
+	error->message = offset > end ?
+		psprintf("offset " INT64_FORMAT " of topic \"%s\" partition %d is behind its end", offset,
+				 run->pipeline->topic, partition->position.partition) :
+		psprintf("offset " INT64_FORMAT " of topic \"%s\" partition %d is no longer there", offset,
+				 run->pipeline->topic, partition->position.partition);
+	error->detail = psprintf("The partition now holds offsets from " INT64_FORMAT " to before "
+							 INT64_FORMAT ". %s", low, end, offset > end ?
+							 "The topic was made anew, or lost messages." :
+							 "Messages were removed before the pipeline had loaded them.");
+	error->hint = "kafka.seek_pipeline says where it goes on; option on_missing 'earliest' "
+		"does so by itself.";
+}
+
+static KafkaPipelineStep
+move_to(KafkaPipelineRun *run, KafkaPipelinePartition *partition, int64 offset)
+{
+	partition->position.target = offset;
+	kafka_pipeline_begin(run);
+	if (!kafka_pipeline_offsets_store(run->id, &partition->position, 1, 0))
+		return kafka_pipeline_roll_back(run);
+	kafka_pipeline_commit(run);
+	partition->position.next_offset = partition->member->position = offset;
+	kafka_member_positions_changed(run->member);
+	return KAFKA_STEP_ON;
+}
+
+/* Positions are where the table says: nothing of this partition is in the batch. */
+KafkaPipelineStep
+kafka_pipeline_missing(KafkaPipelineRun *run, KafkaPipelinePartition *partition,
+					   KafkaPipelineEnd *end)
+{
+	int32		number = partition->position.partition;
+	int64		low;
+	int64		high;
+	ErrorData	error = {0};
+
+	kafka_topic_offsets(run->pipeline->opts, run->pipeline->topic, KAFKA_OFFSET_LOW, &number, 1,
+						&low);
+	kafka_topic_offsets(run->pipeline->opts, run->pipeline->topic, KAFKA_OFFSET_END, &number, 1,
+						&high);
+	if (partition->member->position >= low && partition->member->position <= high)
+	{
+		/* it is there again, or a broker was behind */
+		kafka_member_positions_changed(run->member);
+		return KAFKA_STEP_ON;
+	}
+	tell_missing(run, partition, low, high, &error);
+	if (run->pipeline->opts->on_missing == KAFKA_ON_MISSING_EARLIEST ||
+		(partition->position.untouched && partition->member->position < low))
+	{
+		ereport(LOG,
+				(errmsg_internal("event=pipeline_moved pipeline=%s topic=%s partition=%d from="
+								 INT64_FORMAT " to=" INT64_FORMAT " reason=%s",
+								 kafka_logfmt_quote(run->name),
+								 kafka_logfmt_quote(run->pipeline->topic), number,
+								 partition->member->position, low,
+								 kafka_logfmt_quote(error.message))));
+		return move_to(run, partition, low);
+	}
+	kafka_pipeline_begin(run);
+	kafka_pipeline_set_state(run->id, "failed", &error, number, partition->member->position);
+	kafka_pipeline_commit(run);
+	*end = KAFKA_PIPELINE_FAILED;
+	return KAFKA_STEP_END;
+}

@@ -1,0 +1,199 @@
+/*-------------------------------------------------------------------------
+ *
+ * pipeline_run.c
+ *	  kafka.run_pipeline, a pipeline in the foreground, and kafka.wait_for_pipeline.
+ *
+ * Layer 3.  The procedure commits after each batch, as a worker does; so it cannot run in a
+ * transaction block.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "client/topic.h"
+#include "client/wait.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "ground/compat.h"
+#include "ground/query.h"
+#include "miscadmin.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/run.h"
+#include "sql/common.h"
+#include "sql/procedure.h"
+#include "storage/latch.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/* So often the table is looked at. */
+#define LOOK_MS 20
+
+static uint32 wait_event;
+
+/* ------------------------------------------------------------------------
+ * The procedure
+ * ------------------------------------------------------------------------
+ */
+static KafkaPipelineUntil
+parse_until(FunctionCallInfo fcinfo)
+{
+	char	   *text = kafka_sql_text(fcinfo, 1, "until");
+	KafkaPipelineUntil until = {0};
+	Datum		interval;
+
+	if (pg_strcasecmp(text, "end") == 0)
+	{
+		until.end = true;
+		return until;
+	}
+	interval = DirectFunctionCall3(interval_in, CStringGetDatum(text),
+								   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	until.time = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+														 TimestampTzGetDatum(GetCurrentTimestamp()),
+														 interval));
+	if (until.time < GetCurrentTimestamp())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"until\" must be positive"),
+				 errhint("It is 'end', or an interval.")));
+	return until;
+}
+
+/* How a run ended other than well. */
+static void
+tell_end(const char *name, int32 id, KafkaPipelineEnd end)
+{
+	if (end == KAFKA_PIPELINE_REPLACED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("pipeline \"%s\" is run by another process", name),
+				 errhint("See kafka.pipelines; kafka.stop_pipeline stops its workers.")));
+	if (end == KAFKA_PIPELINE_GONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("pipeline \"%s\" was dropped while it ran", name)));
+	if (end == KAFKA_PIPELINE_FAILED)
+		kafka_pipeline_throw_failed(id, name);
+}
+
+PG_FUNCTION_INFO_V1(kafka_run_pipeline);
+
+/* CALL kafka.run_pipeline(name, until) */
+Datum
+kafka_run_pipeline(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = fcinfo->flinfo->fn_mcxt;
+	char	   *name = kafka_sql_text(fcinfo, 0, "name");
+	KafkaPipelineUntil until = parse_until(fcinfo);
+	KafkaPipeline *pipeline;
+
+	kafka_sql_require_nonatomic(fcinfo, "kafka.run_pipeline");
+	PreventCommandIfReadOnly("kafka.run_pipeline");
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	MemoryContextSwitchTo(context);
+	pipeline = kafka_pipeline_find(name, false);
+	kafka_pipeline_require_owner(pipeline);
+	SPI_commit();
+	tell_end(name, pipeline->id, kafka_pipeline_run(pipeline->id, &kafka_procedure_host, &until));
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* ------------------------------------------------------------------------
+ * Waiting
+ * ------------------------------------------------------------------------
+ */
+static KafkaQuery query_reached = {
+	"SELECT s.state, (SELECT pg_catalog.count(*) FROM kafka.pipeline_offset o "
+	"JOIN ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS n(partition, wanted) "
+	"ON n.partition OPERATOR(pg_catalog.=) o.partition "
+	"WHERE o.pipeline OPERATOR(pg_catalog.=) d.id "
+	"AND o.next_offset OPERATOR(pg_catalog.>=) n.wanted) "
+	"FROM kafka.pipeline_definition d LEFT JOIN kafka.pipeline_state s "
+	"ON s.pipeline OPERATOR(pg_catalog.=) d.id WHERE d.id OPERATOR(pg_catalog.=) $1",
+	3, {INT4OID, INT4ARRAYOID, INT8ARRAYOID}, NULL
+};
+
+/* All partitions are there. */
+static bool
+is_reached(const KafkaPipeline *pipeline, Datum *values, int32 partitions)
+{
+	bool		isnull;
+	Datum		state;
+
+	SPI_connect();
+	if (kafka_query_look(&query_reached, values, NULL) == 0)
+		tell_end(pipeline->name, pipeline->id, KAFKA_PIPELINE_GONE);
+	state = kafka_query_value(1, &isnull);
+	if (!isnull && strcmp(TextDatumGetCString(state), "failed") == 0)
+		kafka_pipeline_throw_failed(pipeline->id, pipeline->name);
+	if (DatumGetInt64(kafka_query_value(2, &isnull)) == partitions)
+	{
+		SPI_finish();
+		return true;
+	}
+	SPI_finish();
+	return false;
+}
+
+static Datum
+int8_array(const int64 *numbers, int n)
+{
+	Datum	   *elems = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		elems[i] = Int64GetDatum(numbers[i]);
+	return PointerGetDatum(construct_array(elems, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
+}
+
+static Datum
+numbers_array(int n)
+{
+	Datum	   *elems = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		elems[i] = Int32GetDatum(i);
+	return PointerGetDatum(construct_array(elems, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+}
+
+PG_FUNCTION_INFO_V1(kafka_wait_for_pipeline);
+
+/* kafka.wait_for_pipeline(name, timeout): what is in the topic now is loaded when it returns. */
+Datum
+kafka_wait_for_pipeline(PG_FUNCTION_ARGS)
+{
+	char	   *name = kafka_sql_text(fcinfo, 0, "name");
+	int			limit_ms = kafka_sql_wait_ms(fcinfo, 1, "timeout", INT_MAX);
+	KafkaPipeline *pipeline = kafka_pipeline_find(name, false);
+	int32		partitions;
+	int64	   *ends;
+	Datum		values[3];
+	instr_time	begin;
+
+	kafka_pipeline_require_owner(pipeline);
+	kafka_pipeline_resolve(pipeline);
+	INSTR_TIME_SET_CURRENT(begin);
+	partitions = kafka_topic_partitions(pipeline->opts, pipeline->topic, false, false);
+	ends = palloc(sizeof(int64) * Max(partitions, 1));
+	kafka_topic_offsets(pipeline->opts, pipeline->topic, KAFKA_OFFSET_END, NULL, partitions, ends);
+	values[0] = Int32GetDatum(pipeline->id);
+	values[1] = numbers_array(partitions);
+	values[2] = int8_array(ends, partitions);
+	while (!is_reached(pipeline, values, partitions))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (kafka_elapsed_ms(begin) >= limit_ms)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
+					 errmsg("pipeline \"%s\" has not loaded all of its topic in time", name),
+					 errdetail("Waited for %d ms.", limit_ms),
+					 errhint("See kafka.pipelines.")));
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, LOOK_MS,
+						 KAFKA_WAIT_EVENT(wait_event, "KafkaPipelineWait"));
+		ResetLatch(MyLatch);
+	}
+	PG_RETURN_VOID();
+}
