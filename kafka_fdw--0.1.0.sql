@@ -1489,6 +1489,51 @@ SELECT pg_catalog.pg_extension_config_dump('dead_letter_id_seq', '');
 -- Pipelines: making and changing them
 -- ---------------------------------------------------------------------------
 
+CREATE FUNCTION create_pipeline(
+  name text, source text, target regclass DEFAULT NULL, handler regprocedure DEFAULT NULL,
+  columns text[] DEFAULT NULL, mode text DEFAULT 'insert', on_error text DEFAULT 'stop',
+  start text DEFAULT 'earliest', batch_rows integer DEFAULT 20000,
+  batch_interval interval DEFAULT '1s', parallelism integer DEFAULT 1,
+  options jsonb DEFAULT '{}', server name DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_create_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION create_pipeline(
+  text, text, regclass, regprocedure, text[], text, text, text, integer, interval, integer, jsonb, name) IS
+'makes a pipeline, which loads the messages of a foreign table or topic into a table, or hands them to a function; it is not started yet';
+REVOKE EXECUTE ON FUNCTION create_pipeline(
+  text, text, regclass, regprocedure, text[], text, text, text, integer, interval, integer, jsonb, name) FROM PUBLIC;
+
+CREATE FUNCTION alter_pipeline(
+  name text, source text DEFAULT NULL, target regclass DEFAULT NULL,
+  handler regprocedure DEFAULT NULL, columns text[] DEFAULT NULL, mode text DEFAULT NULL,
+  on_error text DEFAULT NULL, batch_rows integer DEFAULT NULL,
+  batch_interval interval DEFAULT NULL, parallelism integer DEFAULT NULL,
+  options jsonb DEFAULT NULL, server name DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_alter_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION alter_pipeline(
+  text, text, regclass, regprocedure, text[], text, text, integer, interval, integer, jsonb, name) IS
+'changes a pipeline, also while it runs: from COMMIT on it works with what is given, and what is NULL stays as it is';
+
+CREATE FUNCTION drop_pipeline(name text, force boolean DEFAULT false) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_drop_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION drop_pipeline(text, boolean) IS
+'drops a pipeline; one that has dead letters only with force, and they with it';
+
+CREATE FUNCTION start_pipeline(name text) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_start_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION start_pipeline(text) IS
+'lets background workers run a pipeline from COMMIT on; one that has failed tries again';
+REVOKE EXECUTE ON FUNCTION start_pipeline(text) FROM PUBLIC;
+
+CREATE FUNCTION stop_pipeline(name text) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_stop_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION stop_pipeline(text) IS
+'stops a pipeline, which keeps its position: from COMMIT on it loads nothing';
+
+CREATE FUNCTION seek_pipeline(name text, target text, partition integer DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'kafka_seek_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION seek_pipeline(text, text, integer) IS
+'moves a pipeline, also while it runs, to ''earliest'', ''latest'', an offset or a timestamp, in one partition or all; or by a JSON object of partitions and these';
+
 -- ---------------------------------------------------------------------------
 -- Pipelines: running and trying them
 -- ---------------------------------------------------------------------------
@@ -1504,9 +1549,50 @@ AS 'MODULE_PATHNAME', 'kafka_wait_for_pipeline' LANGUAGE C VOLATILE PARALLEL UNS
 COMMENT ON FUNCTION wait_for_pipeline(text, interval) IS
 'waits until a pipeline has loaded what is in its topic now';
 
+CREATE FUNCTION test_pipeline(name text, max_messages integer DEFAULT 10)
+RETURNS TABLE (partition integer, "offset" bigint, outcome text, result jsonb, sqlstate text, error text)
+AS 'MODULE_PATHNAME', 'kafka_test_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION test_pipeline(text, integer) IS
+'loads a pipeline''s next messages, tells of each what became of it, and rolls all of it back';
+
 -- ---------------------------------------------------------------------------
 -- Pipelines: messages that fail
 -- ---------------------------------------------------------------------------
+
+CREATE FUNCTION retry_dead_letters(pipeline text, ids bigint[] DEFAULT NULL) RETURNS bigint
+AS 'MODULE_PATHNAME', 'kafka_retry_dead_letters' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION retry_dead_letters(text, bigint[]) IS
+'loads a pipeline''s dead letters, or those with these ids, as it loads messages now; returns how many are none any longer';
+
+CREATE FUNCTION discard_dead_letters(pipeline text, ids bigint[] DEFAULT NULL) RETURNS bigint
+AS 'MODULE_PATHNAME', 'kafka_discard_dead_letters' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION discard_dead_letters(text, bigint[]) IS
+'deletes a pipeline''s dead letters, or those with these ids; returns how many';
+
+-- They hold data: only for who may act as the pipeline's owner.
+CREATE VIEW dead_letters WITH (security_barrier) AS
+SELECT l.id, d.name AS pipeline, l.topic, l.partition, l."offset", l.ts, l.key, l.value, l.headers,
+  l.sqlstate, l.error, l.detail, l.context, l.failed, l.attempts
+FROM dead_letter l JOIN pipeline_definition d ON d.id OPERATOR(pg_catalog.=) l.pipeline
+WHERE pg_catalog.pg_has_role(d.owner::oid, 'USAGE');
+COMMENT ON VIEW dead_letters IS
+'messages that a pipeline could not load, of pipelines whose owner''s privileges the current user has';
+COMMENT ON COLUMN dead_letters.id IS 'number, in the order they failed';
+COMMENT ON COLUMN dead_letters.pipeline IS 'pipeline';
+COMMENT ON COLUMN dead_letters.topic IS 'topic';
+COMMENT ON COLUMN dead_letters.partition IS 'partition';
+COMMENT ON COLUMN dead_letters."offset" IS 'offset';
+COMMENT ON COLUMN dead_letters.ts IS 'timestamp of the message; NULL: it has none';
+COMMENT ON COLUMN dead_letters.key IS 'key, or NULL';
+COMMENT ON COLUMN dead_letters.value IS 'value; NULL is a tombstone';
+COMMENT ON COLUMN dead_letters.headers IS 'headers; NULL: none';
+COMMENT ON COLUMN dead_letters.sqlstate IS 'SQLSTATE of the error';
+COMMENT ON COLUMN dead_letters.error IS 'its message';
+COMMENT ON COLUMN dead_letters.detail IS 'its detail';
+COMMENT ON COLUMN dead_letters.context IS 'its context';
+COMMENT ON COLUMN dead_letters.failed IS 'when it failed last';
+COMMENT ON COLUMN dead_letters.attempts IS 'how often it was tried';
+GRANT SELECT ON dead_letters TO PUBLIC;
 
 -- ---------------------------------------------------------------------------
 -- Pipelines: what they are doing

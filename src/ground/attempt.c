@@ -41,24 +41,22 @@ run_without(void (*run) (void *arg), void *arg, bool (*catches) (int sqlstate))
 	PG_END_TRY();
 }
 
-ErrorData *
-kafka_attempt(void (*run) (void *arg), void *arg, bool (*catches) (int sqlstate))
+static ErrorData *
+run_in_subtransaction(void (*run) (void *arg), void *arg, bool (*catches) (int sqlstate), bool keep)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData  *volatile error = NULL;
 
-	if (!KAFKA_ATTEMPTS_IN_PARALLEL && IsInParallelMode())
-	{
-		run_without(run, arg, catches);
-		return NULL;
-	}
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
 		run(arg);
-		ReleaseCurrentSubTransaction();
+		if (keep)
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
@@ -74,4 +72,19 @@ kafka_attempt(void (*run) (void *arg), void *arg, bool (*catches) (int sqlstate)
 	if (error && !catches(error->sqlerrcode))
 		ReThrowError(error);
 	return error;
+}
+
+ErrorData *
+kafka_attempt(void (*run) (void *arg), void *arg, bool (*catches) (int sqlstate))
+{
+	if (KAFKA_ATTEMPTS_IN_PARALLEL || !IsInParallelMode())
+		return run_in_subtransaction(run, arg, catches, true);
+	run_without(run, arg, catches);
+	return NULL;
+}
+
+ErrorData *
+kafka_rehearse(void (*run) (void *arg), void *arg, bool (*catches) (int sqlstate))
+{
+	return run_in_subtransaction(run, arg, catches, false);
 }

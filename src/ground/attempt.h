@@ -21,4 +21,8 @@
 extern ErrorData *kafka_attempt(void (*run) (void *arg), void *arg,
 								bool (*catches) (int sqlstate));
 
+/* The same, and what it did is rolled back where it ended well, too.  Not in a parallel query. */
+extern ErrorData *kafka_rehearse(void (*run) (void *arg), void *arg,
+								 bool (*catches) (int sqlstate));
+
 #endif							/* KAFKA_ATTEMPT_H */
