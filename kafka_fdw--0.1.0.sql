@@ -1493,7 +1493,7 @@ CREATE FUNCTION create_pipeline(
   name text, source text, target regclass DEFAULT NULL, handler regprocedure DEFAULT NULL,
   columns text[] DEFAULT NULL, mode text DEFAULT 'insert', on_error text DEFAULT 'stop',
   start text DEFAULT 'earliest', batch_rows integer DEFAULT 20000,
-  batch_interval interval DEFAULT '1s', parallelism integer DEFAULT 1,
+  batch_interval interval DEFAULT '200ms', parallelism integer DEFAULT 1,
   options jsonb DEFAULT '{}', server name DEFAULT NULL) RETURNS void
 AS 'MODULE_PATHNAME', 'kafka_create_pipeline' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION create_pipeline(
