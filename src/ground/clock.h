@@ -12,6 +12,8 @@
 
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "portability/instr_time.h"
 
 /* Milliseconds since then, INT_MAX at most. */
