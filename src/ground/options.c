@@ -344,6 +344,12 @@ store_option(void *target, const KafkaOption *option, const char *value)
 	}
 }
 
+void
+kafka_option_store(KafkaOptions *opts, const KafkaOption *option, const char *value)
+{
+	store_option(opts, option, value);
+}
+
 static void
 store_defaults(void *target, int places)
 {

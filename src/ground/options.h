@@ -211,6 +211,9 @@ extern const KafkaOption *kafka_option_find(const char *name, int places);
 /* Raises 22023 unless the value suits the row. */
 extern void kafka_option_check(const KafkaOption *option, const char *value);
 
+/* The same, and sets the field of the row in a KafkaOptions; for rows of servers and tables. */
+extern void kafka_option_store(KafkaOptions *opts, const KafkaOption *option, const char *value);
+
 /* Words of an enum as "a", "b", "c", for messages; palloc'd. */
 extern char *kafka_option_words(const struct config_enum_entry *values);
 

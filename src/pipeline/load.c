@@ -20,7 +20,6 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "ground/compat.h"
@@ -228,16 +227,6 @@ end_load(KafkaLoader *loader)
 	loader->culprit = -1;
 }
 
-/* What is wrong is to show before the caller's subtransaction ends. */
-static void
-check_deferred(KafkaLoader *loader)
-{
-	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
-
-	loader->culprit = loader->n == 1 ? 0 : -1;
-	AfterTriggerSetState(statement);	/* all, immediate */
-}
-
 void
 kafka_loader_load(KafkaLoader *loader, const KafkaMessage *messages, int n, bool *skipped,
 				  KafkaLoaded *loaded)
@@ -251,10 +240,12 @@ kafka_loader_load(KafkaLoader *loader, const KafkaMessage *messages, int n, bool
 	error_context_stack = &callback;
 	begin_load(loader, messages, n, skipped, loaded);
 	PushActiveSnapshot(GetTransactionSnapshot());
+	kafka_load_defer_again(loader);
 	loader->load(loader);
 	PopActiveSnapshot();
 	CommandCounterIncrement();
-	check_deferred(loader);
+	loader->culprit = n == 1 ? 0 : -1;
+	kafka_load_check_deferred(loader);
 	end_load(loader);
 	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(old);

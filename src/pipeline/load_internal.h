@@ -49,6 +49,9 @@ struct KafkaLoader
 	KafkaPermissions *rights;	/* in them */
 	void		(*load) (KafkaLoader *loader);
 	void	   *path;			/* of the function above */
+	bool		checked_deferred;	/* in this transaction, by an earlier load */
+	bool		knows_deferred;
+	List	   *deferred;		/* RangeVars of constraints that are initially deferred */
 
 	/* of the load under way */
 	MemoryContext load_context;
@@ -83,6 +86,10 @@ extern bool kafka_load_heap_begin(KafkaLoader *loader);
 extern void kafka_load_sql_begin(KafkaLoader *loader);
 extern void kafka_load_upsert_begin(KafkaLoader *loader);
 extern void kafka_load_handler_begin(KafkaLoader *loader);
+
+/* load_constraints.c */
+extern void kafka_load_check_deferred(KafkaLoader *loader);
+extern void kafka_load_defer_again(KafkaLoader *loader);
 
 /* Rows for a query, which sees them as the table kafka_batch. */
 typedef struct KafkaLoadRows

@@ -77,6 +77,12 @@ extern List *kafka_pipeline_list(void);
  */
 extern void kafka_pipeline_resolve(KafkaPipeline *pipeline);
 
+/*
+ * pipeline_options.c, for kafka_pipeline_resolve: what options say, over pipeline->opts.  Raises HV00D, 22023,
+ * 42501.
+ */
+extern void kafka_pipeline_apply_options(KafkaPipeline *pipeline);
+
 /* Raises 42501 unless the current user has the privileges of its owner. */
 extern void kafka_pipeline_require_owner(const KafkaPipeline *pipeline);
 
@@ -93,5 +99,12 @@ typedef struct KafkaPipelineUser
 
 extern KafkaPipelineUser kafka_pipeline_enter(const KafkaPipeline *pipeline);
 extern void kafka_pipeline_leave(const KafkaPipelineUser *saved);
+
+/*
+ * The same as the last thing before the transaction is committed, and left by itself when that has
+ * ended: deferred triggers and cursors WITH HOLD run at COMMIT, and what the owner has made must not
+ * run as the worker or the caller of a procedure.
+ */
+extern void kafka_pipeline_commit_as_owner(const KafkaPipeline *pipeline);
 
 #endif							/* KAFKA_PIPELINE_H */

@@ -209,32 +209,52 @@ kafka_sql_consumer_options(FunctionCallInfo fcinfo, int argno, KafkaOptions **op
  * ------------------------------------------------------------------------
  */
 void
+kafka_sql_targets_offsets(const KafkaOptions *opts, const char *topic,
+						  const KafkaPlaceTarget *targets, const int32 *partitions, int n,
+						  int64 *offsets)
+{
+	KafkaPartitionOffset *rows = palloc0(sizeof(KafkaPartitionOffset) * Max(n, 1));
+	int			asked = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (targets[i].is_offset)
+			continue;
+		rows[asked].topic = topic;
+		rows[asked].partition = partitions[i];
+		rows[asked++].time = targets[i].time;
+	}
+	if (asked > 0)
+		kafka_partition_offsets(opts, rows, asked);
+	asked = 0;
+	for (int i = 0; i < n; i++)
+	{
+		const KafkaPartitionOffset *row = &rows[asked];
+
+		offsets[i] = targets[i].offset;
+		if (targets[i].is_offset)
+			continue;
+		if (row->error)
+			ereport(ERROR,
+					(errcode(row->sqlstate),
+					 errmsg("could not find the offset in topic \"%s\" partition %d", topic,
+							partitions[i]),
+					 errdetail("librdkafka says: %s", row->error)));
+		offsets[i] = row->offset;
+		if (offsets[i] == KAFKA_UNKNOWN)
+			kafka_topic_offsets(opts, topic, KAFKA_OFFSET_END, &partitions[i], 1, &offsets[i]);
+		asked++;
+	}
+}
+
+void
 kafka_sql_target_offsets(const KafkaOptions *opts, const char *topic,
 						 const KafkaPlaceTarget *target, const int32 *partitions, int n,
 						 int64 *offsets)
 {
-	KafkaPartitionOffset *rows = palloc0(sizeof(KafkaPartitionOffset) * Max(n, 1));
+	KafkaPlaceTarget *targets = palloc(sizeof(KafkaPlaceTarget) * Max(n, 1));
 
 	for (int i = 0; i < n; i++)
-	{
-		rows[i].topic = topic;
-		rows[i].partition = partitions[i];
-		rows[i].time = target->time;
-		offsets[i] = target->offset;
-	}
-	if (target->is_offset || n == 0)
-		return;
-	kafka_partition_offsets(opts, rows, n);
-	for (int i = 0; i < n; i++)
-	{
-		if (rows[i].error)
-			ereport(ERROR,
-					(errcode(rows[i].sqlstate),
-					 errmsg("could not find the offset in topic \"%s\" partition %d", topic,
-							partitions[i]),
-					 errdetail("librdkafka says: %s", rows[i].error)));
-		offsets[i] = rows[i].offset;
-		if (offsets[i] == KAFKA_UNKNOWN)
-			kafka_topic_offsets(opts, topic, KAFKA_OFFSET_END, &partitions[i], 1, &offsets[i]);
-	}
+		targets[i] = *target;
+	kafka_sql_targets_offsets(opts, topic, targets, partitions, n, offsets);
 }

@@ -44,4 +44,9 @@ extern void kafka_sql_target_offsets(const KafkaOptions *opts, const char *topic
 									 const KafkaPlaceTarget *target, const int32 *partitions,
 									 int n, int64 *offsets);
 
+/* The same with a target for each partition. */
+extern void kafka_sql_targets_offsets(const KafkaOptions *opts, const char *topic,
+									  const KafkaPlaceTarget *targets, const int32 *partitions,
+									  int n, int64 *offsets);
+
 #endif							/* KAFKA_CONSUMER_ARGS_H */

@@ -414,3 +414,10 @@ kafka_workers_relay_of(int32 outbox, KafkaRelayStatus *status)
 	LWLockRelease(shared->lock);
 	return pid;
 }
+
+void
+kafka_workers_share(int *rank, int *count)
+{
+	*rank = 0;
+	*count = 1;
+}

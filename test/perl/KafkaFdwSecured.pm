@@ -124,10 +124,24 @@ sub works
 # holds no secret, and it comes within 5 s.
 sub failing
 {
-	my ($session, $statement, $state, $text, $what) = @_;
-	my $begun = time;
-	$session->query($statement, 60);
-	my $seconds = time - $begun;
+	my ($session, $statement, @expected) = @_;
+	return failed(send_failing($session, $statement), @expected);
+}
+
+# The same in two parts, so that several can fail at the same time.
+sub send_failing
+{
+	my ($session, $statement) = @_;
+	$session->send($statement);
+	return { session => $session, statement => $statement, begun => time };
+}
+
+sub failed
+{
+	my ($sent, $state, $text, $what) = @_;
+	my ($session, $statement) = @{$sent}{qw(session statement)};
+	$session->result(60);
+	my $seconds = time - $sent->{begun};
 	is($session->state, $state, "$what: $state from $statement") or diag $session->error;
 	cmp_ok($seconds, '<', 5, sprintf '%s: after %.1f s', $what, $seconds);
 	like($session->error, $text, "$what: the reason is told");
