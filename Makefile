@@ -23,6 +23,7 @@
 ## bench-callgrind count the instructions a row takes (valgrind; BENCH="section=reading")
 ## faults          many rounds of the outbox's relay, a fault in each, and an oracle
 ##                 (FAULTS="--rounds 300 --seed 1 --kinds kill_relay,cut"; see test/faults/relay)
+## faults-pipeline the same of a pipeline (FAULTS as for faults; see test/faults/pipeline)
 ## layers          check that no file includes upwards; print the sizes of functions
 ## demo            show the extension at work on this machine's package index
 ## psql            open psql on the demo's PostgreSQL and Kafka, which keep running
@@ -30,8 +31,8 @@
 ## stop            stop what psql and kafka left running
 ## help            this list
 
-STAND_GOALS = check check-cassert check-sanitize check-versions bench bench-callgrind faults layers \
-	demo psql kafka stop help
+STAND_GOALS = check check-cassert check-sanitize check-versions bench bench-callgrind faults \
+	faults-pipeline layers demo psql kafka stop help
 PG_CONFIG ?= pg_config
 
 .DEFAULT_GOAL = all
@@ -60,6 +61,9 @@ bench-callgrind:
 
 faults:
 	@test/faults/relay $(FAULTS)
+
+faults-pipeline:
+	@test/faults/pipeline $(FAULTS)
 
 check-sanitize:
 	@test/sanitize $(TESTS)
@@ -133,7 +137,8 @@ KAFKA_BROKERS ?= localhost:9092
 export KAFKA_BROKERS
 installcheck: export PGOPTIONS := $(PGOPTIONS) -c kafka_test.brokers=$(KAFKA_BROKERS)
 
-EXTRA_CLEAN = $(OBJS:.o=.d) test/results test/mock/mock_broker test/mock/delete_records test/mock/add_partitions
+EXTRA_CLEAN = $(OBJS:.o=.d) test/results test/mock/mock_broker test/mock/delete_records test/mock/add_partitions \
+	test/faults/producer
 
 include $(PGXS)
 

@@ -1598,6 +1598,141 @@ GRANT SELECT ON dead_letters TO PUBLIC;
 -- Pipelines: what they are doing
 -- ---------------------------------------------------------------------------
 
+-- Who runs a pipeline holds a lock of class 27504 on it (src/pipeline/run.c).
+CREATE FUNCTION pipeline_runners(OUT pipeline integer, OUT pids integer[])
+RETURNS SETOF record
+LANGUAGE sql VOLATILE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT l.objid::integer, array_agg(l.pid ORDER BY l.pid)
+  FROM pg_locks l
+  WHERE l.locktype = 'advisory' AND l.classid = '27504'::oid AND l.objsubid = 3 AND l.granted
+    AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+  GROUP BY l.objid
+$$;
+COMMENT ON FUNCTION pipeline_runners() IS
+'for the views kafka.pipelines and kafka.pipeline_offsets: the processes that run pipelines of this database';
+
+-- Users see the pipelines of roles whose privileges they have; pg_monitor sees all.
+CREATE VIEW pipeline_offsets WITH (security_barrier) AS
+SELECT d.name AS pipeline, d.topic, o.partition, o.next_offset, o.end_offset,
+  greatest(o.end_offset - o.next_offset, 0) AS lag,
+  CASE WHEN o.end_offset <= o.next_offset THEN interval '0'
+    WHEN o.end_offset IS NOT NULL
+      THEN greatest(clock_timestamp() - o.message_time, interval '0') END AS lag_time,
+  o.message_time, o.messages, o.bytes, o.rows, o.skipped, o.dead_letters, o.batches, o.batch_ms,
+  CASE WHEN o.updated > clock_timestamp() - interval '10 seconds' THEN o.rate ELSE 0 END AS rate,
+  CASE WHEN o.owner_pid = ANY (r.pids) THEN o.owner_pid END AS pid, o.claimed,
+  o.updated AS last_batch
+FROM pipeline_definition d
+JOIN pipeline_offset o ON o.pipeline = d.id
+LEFT JOIN pipeline_runners() r ON r.pipeline = d.id
+WHERE pg_has_role(d.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW pipeline_offsets IS 'where each pipeline stands in each partition, and what it has done there';
+COMMENT ON COLUMN pipeline_offsets.pipeline IS 'pipeline';
+COMMENT ON COLUMN pipeline_offsets.topic IS 'topic';
+COMMENT ON COLUMN pipeline_offsets.partition IS 'partition';
+COMMENT ON COLUMN pipeline_offsets.next_offset IS 'offset of the next message to load';
+COMMENT ON COLUMN pipeline_offsets.end_offset IS
+'end of the partition, when the pipeline last loaded something of it; NULL: not known yet';
+COMMENT ON COLUMN pipeline_offsets.lag IS 'offsets between the two';
+COMMENT ON COLUMN pipeline_offsets.lag_time IS
+'age of the last message that was loaded, where there are more; else 0';
+COMMENT ON COLUMN pipeline_offsets.message_time IS 'timestamp of the last message that was loaded';
+COMMENT ON COLUMN pipeline_offsets.messages IS 'messages read';
+COMMENT ON COLUMN pipeline_offsets.bytes IS 'bytes of their keys and values';
+COMMENT ON COLUMN pipeline_offsets.rows IS
+'messages that were loaded; with a handler: that it was given';
+COMMENT ON COLUMN pipeline_offsets.skipped IS
+'messages left out: by on_error, by the foreign table''s, or by mode ignore';
+COMMENT ON COLUMN pipeline_offsets.dead_letters IS 'messages that became dead letters';
+COMMENT ON COLUMN pipeline_offsets.batches IS 'transactions';
+COMMENT ON COLUMN pipeline_offsets.batch_ms IS 'how long the last one took, ms';
+COMMENT ON COLUMN pipeline_offsets.rate IS
+'messages per second of late; 0 where none was read for 10 s';
+COMMENT ON COLUMN pipeline_offsets.pid IS 'process that reads the partition; NULL: none does';
+COMMENT ON COLUMN pipeline_offsets.claimed IS 'when the partition was taken last';
+COMMENT ON COLUMN pipeline_offsets.last_batch IS 'when the last transaction was';
+GRANT SELECT ON pipeline_offsets TO PUBLIC;
+
+CREATE VIEW pipelines WITH (security_barrier) AS
+SELECT d.name, d.owner, d.source, d.topic, d.server, d.target, d.handler, d.mode, d.on_error,
+  d.enabled,
+  CASE WHEN s.state = 'failed' THEN s.state
+    WHEN r.pids IS NOT NULL THEN
+      CASE WHEN s.state IN ('new', 'waiting') THEN s.state ELSE 'running' END
+    WHEN pg_is_in_recovery() AND s.state <> 'new' THEN s.state
+    WHEN o.batches > 0 OR s.state <> 'new' THEN 'stopped'
+    ELSE 'new' END AS state,
+  s.since, s.sqlstate, s.error, s.detail, s.context, s.partition, s."offset",
+  d.parallelism, r.pids AS workers,
+  coalesce(o.messages, 0) AS messages, coalesce(o.bytes, 0) AS bytes,
+  coalesce(o.rows, 0) AS rows, coalesce(o.skipped, 0) AS skipped,
+  (SELECT count(*) FROM dead_letter l WHERE l.pipeline = d.id) AS dead_letters,
+  coalesce(o.batches, 0) AS batches, o.batch_ms, coalesce(o.rate, 0) AS rate, o.lag,
+  CASE WHEN o.lag = 0 THEN interval '0'
+    WHEN o.lag > 0 THEN greatest(clock_timestamp() - o.message_time, interval '0') END AS lag_time,
+  CASE WHEN o.lag = 0 THEN 1
+    WHEN o.lag > 0 THEN o.messages / (o.messages + o.lag)::double precision END AS progress,
+  o.last_batch
+FROM pipeline_definition d
+LEFT JOIN pipeline_state s ON s.pipeline = d.id
+LEFT JOIN pipeline_runners() r ON r.pipeline = d.id
+LEFT JOIN LATERAL (
+  SELECT sum(p.messages)::bigint AS messages, sum(p.bytes)::bigint AS bytes,
+    sum(p.rows)::bigint AS rows, sum(p.skipped)::bigint AS skipped,
+    sum(p.batches)::bigint AS batches,
+    (array_agg(p.batch_ms ORDER BY p.updated DESC NULLS LAST))[1] AS batch_ms,
+    sum(p.rate) FILTER (WHERE p.updated > clock_timestamp() - interval '10 seconds') AS rate,
+    sum(greatest(p.end_offset - p.next_offset, 0))::bigint AS lag,
+    min(p.message_time) FILTER (WHERE p.end_offset > p.next_offset) AS message_time,
+    max(p.updated) AS last_batch
+  FROM pipeline_offset p WHERE p.pipeline = d.id) o ON true
+WHERE pg_has_role(d.owner, 'USAGE') OR pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW pipelines IS 'pipelines, how they are, and what they have done';
+COMMENT ON COLUMN pipelines.name IS 'name';
+COMMENT ON COLUMN pipelines.owner IS 'role that it runs as';
+COMMENT ON COLUMN pipelines.source IS 'foreign table that it reads, or NULL: the topic itself';
+COMMENT ON COLUMN pipelines.topic IS 'topic';
+COMMENT ON COLUMN pipelines.server IS 'foreign server';
+COMMENT ON COLUMN pipelines.target IS 'table or view that it fills, or NULL: there is a handler';
+COMMENT ON COLUMN pipelines.handler IS 'function that is given each batch, or NULL';
+COMMENT ON COLUMN pipelines.mode IS 'insert, upsert or ignore';
+COMMENT ON COLUMN pipelines.on_error IS
+'stop, skip or dead_letter: what becomes of a message that fails';
+COMMENT ON COLUMN pipelines.enabled IS
+'workers run it (kafka.start_pipeline, kafka.stop_pipeline)';
+COMMENT ON COLUMN pipelines.state IS
+'new, running, waiting (it tries again what has failed, as Kafka that is away), failed (until kafka.start_pipeline), stopped';
+COMMENT ON COLUMN pipelines.since IS 'when the state that is kept changed last';
+COMMENT ON COLUMN pipelines.sqlstate IS 'of the error that it waits for, or failed with: SQLSTATE';
+COMMENT ON COLUMN pipelines.error IS 'its message';
+COMMENT ON COLUMN pipelines.detail IS 'its detail';
+COMMENT ON COLUMN pipelines.context IS 'its context';
+COMMENT ON COLUMN pipelines.partition IS 'partition of the message that failed';
+COMMENT ON COLUMN pipelines."offset" IS 'offset of the message that failed';
+COMMENT ON COLUMN pipelines.parallelism IS 'workers that it may have';
+COMMENT ON COLUMN pipelines.workers IS
+'processes that run it now, workers or a session with kafka.run_pipeline; NULL: none does';
+COMMENT ON COLUMN pipelines.messages IS 'messages read';
+COMMENT ON COLUMN pipelines.bytes IS 'bytes of their keys and values';
+COMMENT ON COLUMN pipelines.rows IS 'messages that were loaded; with a handler: that it was given';
+COMMENT ON COLUMN pipelines.skipped IS
+'messages left out: by on_error, by the foreign table''s, or by mode ignore';
+COMMENT ON COLUMN pipelines.dead_letters IS
+'dead letters that wait in kafka.dead_letters';
+COMMENT ON COLUMN pipelines.batches IS
+'transactions; one with messages of several partitions counts in each';
+COMMENT ON COLUMN pipelines.batch_ms IS 'how long the last one took, ms';
+COMMENT ON COLUMN pipelines.rate IS 'messages per second of late';
+COMMENT ON COLUMN pipelines.lag IS
+'offsets between what is loaded and the ends of the partitions, as far as these are known';
+COMMENT ON COLUMN pipelines.lag_time IS
+'age of the last message that was loaded of the partition that is furthest behind; 0 where nothing waits';
+COMMENT ON COLUMN pipelines.progress IS
+'how much is loaded of what was to be loaded: messages, by messages and lag; 0 to 1';
+COMMENT ON COLUMN pipelines.last_batch IS 'when the last transaction was';
+GRANT SELECT ON pipelines TO PUBLIC;
+
 -- ---------------------------------------------------------------------------
 -- Workers
 -- ---------------------------------------------------------------------------

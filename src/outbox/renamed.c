@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * renamed.c
- *	  ALTER SERVER ... RENAME TO and ALTER ROLE ... RENAME TO: outboxes go along.
+ *	  ALTER SERVER ... RENAME TO and ALTER ROLE ... RENAME TO: outboxes and pipelines go along.
  *
- * Layer 3.  Outboxes know server and user by name, so that a dump holds what they mean.  The
+ * Layer 3.  They know server and user by name, so that a dump holds what they mean.  The
  * definitions are renamed in the command's own transaction.  Of a role only in the database in
  * which it is renamed: no command sees the others.
  *
@@ -29,6 +29,12 @@ static KafkaQuery server_query = {
 	.nargs = 2, .types = {NAMEOID, NAMEOID}
 };
 
+static KafkaQuery pipeline_query = {
+	.text = "UPDATE kafka.pipeline_definition d SET server = $2 "
+	"WHERE d.server OPERATOR(pg_catalog.=) $1",
+	.nargs = 2, .types = {NAMEOID, NAMEOID}
+};
+
 static KafkaQuery user_query = {
 	.text = "UPDATE kafka.outbox_definition d SET "
 	"username = CASE WHEN d.username OPERATOR(pg_catalog.=) $1 THEN $2 ELSE d.username END, "
@@ -45,12 +51,11 @@ name_datum(const char *name)
 
 /* The extension need not be there. */
 static bool
-has_outboxes(void)
+has_table(const char *name)
 {
 	Oid			namespace = get_namespace_oid("kafka", true);
 
-	return OidIsValid(namespace) &&
-		OidIsValid(get_relname_relid("outbox_definition", namespace));
+	return OidIsValid(namespace) && OidIsValid(get_relname_relid(name, namespace));
 }
 
 static void
@@ -58,11 +63,13 @@ rename_in(KafkaQuery *query, const char *from, const char *to)
 {
 	Datum		values[] = {name_datum(from), name_datum(to)};
 
-	if (!has_outboxes())
+	if (!has_table("outbox_definition"))
 		return;
 	SPI_connect();
 	if (kafka_query_run(query, values, NULL) > 0)
 		kafka_outbox_changed();
+	if (query == &server_query && has_table("pipeline_definition"))
+		(void) kafka_query_run(&pipeline_query, values, NULL);
 	SPI_finish();
 }
 

@@ -23,7 +23,7 @@
 #define RATE_S 5.0
 
 #define GROUP_COMMIT_MS 1000
-#define LAST_GROUP_COMMIT_MS 2000
+#define LAST_GROUP_COMMIT_MS 1000
 #define WHY_SIZE 512
 
 /* ------------------------------------------------------------------------
@@ -118,6 +118,7 @@ note_stored(KafkaPipelineRun *run)
 		partition->position.next_offset = partition->position.target;
 		partition->position.untouched &= partition->position.messages == 0;
 		partition->stored = GetCurrentTimestamp();
+		run->untold = true;
 	}
 }
 
@@ -171,6 +172,9 @@ current_definition(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 		return NULL;
 	*end = KAFKA_PIPELINE_STOPPED;
 	if (run->until->wait && !pipeline->enabled)
+		return NULL;
+	*end = KAFKA_PIPELINE_FAILED;	/* another worker's message */
+	if (run->until->wait && strcmp(kafka_pipeline_state(run->id), "failed") == 0)
 		return NULL;
 	kafka_pipeline_resolve(pipeline);
 	return pipeline;
@@ -239,7 +243,7 @@ kafka_pipeline_tell_group(KafkaPipelineRun *run, bool now)
 	char		why[WHY_SIZE];
 	int			n = 0;
 
-	if (run->member == NULL || run->pipeline->opts->group_id == NULL ||
+	if (run->member == NULL || !run->untold || run->pipeline->opts->group_id == NULL ||
 		(!now && GetCurrentTimestamp() < run->next_group_commit))
 		return;
 	check_group(run);
@@ -255,6 +259,7 @@ kafka_pipeline_tell_group(KafkaPipelineRun *run, bool now)
 	}
 	if (n == 0)
 		return;
+	run->untold = false;
 	kafka_member_prepare_commit(run->member, offsets, n);
 	(void) kafka_member_commit_quietly(run->member, now ? LAST_GROUP_COMMIT_MS : 0, why,
 									   sizeof(why));

@@ -24,6 +24,9 @@
 /* After so much silence it is asked whether Kafka is there at all. */
 #define SILENCE_MS 2000
 
+/* A look for messages ends after that time, so that what it has allocated is freed. */
+#define COLLECT_MS 5000
+
 /* Messages between two looks at the clock. */
 #define CLOCK_EVERY 16
 
@@ -189,12 +192,16 @@ static KafkaPipelineStep
 wait_for_messages(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 {
 	KafkaPipelineStep step = KAFKA_STEP_ON;
+	instr_time	begin;
 	instr_time	silence;
 	int			left;
 
-	INSTR_TIME_SET_CURRENT(silence);
+	INSTR_TIME_SET_CURRENT(begin);
+	silence = begin;
 	while (!is_full(run) && (left = time_left(run)) > 0)
 	{
+		if (!has_content(run) && kafka_elapsed_ms(begin) > COLLECT_MS)
+			return KAFKA_STEP_ON;
 		if (has_content(run) ? kafka_pipeline_is_through(run) || run->host->should_stop() :
 			(step = look_around(run, end)) != KAFKA_STEP_ON)
 			return step;

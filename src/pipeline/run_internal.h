@@ -61,6 +61,7 @@ typedef struct KafkaPipelineRun
 	bool		positions_moved;	/* past something that is no message */
 	instr_time	begin;			/* of its first message */
 
+	bool		untold;			/* positions have moved since the group was told */
 	TimestampTz next_group_commit;
 	bool		group_refused;	/* it was said */
 } KafkaPipelineRun;

@@ -1,23 +1,18 @@
-# The PostgreSQL and the Kafka of test/faults/relay, and what is asked of them. The PostgreSQL
-# changes: a standby is promoted, a backup restored. "node" is the one that counts.
+# A PostgreSQL and a Kafka for rounds of faults, and what is asked of them. The PostgreSQL
+# changes: a standby is promoted, a backup restored. "node" is the one that counts. What runs
+# on them is added by Relay::Stand and Pipeline::Stand.
 package Stand;
 
 use strict;
 use warnings;
 use Carp qw(croak);
 use File::Path qw(rmtree);
+use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::RecursiveCopy;
 use PostgreSQL::Test::Utils;
-use Time::HiRes qw(sleep time);
-use POSIX ();
 use KafkaFdwTest;
 use KafkaFdwFaults;
-use Writers;
-
-# The outbox's name: its server's.
-my $OUTBOX = 'kafka';
-my $TOPIC_PARTITIONS = 3;
 
 my $CONFIGURATION = <<'CONF';
 restart_after_crash = on
@@ -26,15 +21,13 @@ log_replication_commands = off
 wal_retrieve_retry_interval = '100ms'
 max_connections = 60
 max_worker_processes = 16
-max_prepared_transactions = 64
 shared_buffers = 32MB
 kafka_fdw.connect_timeout = 3s
-kafka_fdw.outbox_retention = 2s
 CONF
 
 my $nodes_made = 0;
 
-# new(nodes => 1, delivery => 'outbox', proxied => 1, foreground => 0)
+# new(nodes => 1, proxied => 1, foreground => 0), and what the class adds
 sub new
 {
 	my ($class, %args) = @_;
@@ -42,24 +35,21 @@ sub new
 	$self->{broker} = KafkaFdwTest::broker(nodes => $args{nodes}, proxied => $args{proxied},
 		set => { 'transaction.abort.timed.out.transaction.cleanup.interval.ms' => 1000 });
 	$self->{proxy} = $args{proxied} ? KafkaFdwFaults::proxy($self->{broker}) : undef;
-	my $node = $self->{node} = KafkaFdwFaults::node($self->{broker}, name => _name(), conf => $CONFIGURATION,
-		preload => !$args{foreground}, allows_streaming => 1);
-	$node->safe_psql('postgres', 'ALTER SERVER kafka OPTIONS (ADD transaction_timeout_ms \'2000\',
-		ADD reconnect_backoff_ms \'20\', ADD reconnect_backoff_max_ms \'200\')');
-	$node->safe_psql('postgres', Writers::schema($args{delivery}));
-	$self->relay_in_foreground($node);
-	$self->_first_row if $args{delivery} eq 'outbox';
+	my $node = $self->{node} = KafkaFdwFaults::node($self->{broker}, name => _name(),
+		conf => $CONFIGURATION . $self->configuration, preload => !$args{foreground}, allows_streaming => 1);
+	$node->safe_psql('postgres', "ALTER SERVER kafka OPTIONS (ADD reconnect_backoff_ms '20', ADD reconnect_backoff_max_ms '200')");
+	$self->set_up;
+	$self->run_on($node);
+	$self->set_off;
 	return $self;
 }
 
-# From then on the outbox is somebody's, which a copy of the server has to see.
-sub _first_row
-{
-	my ($self) = @_;
-	$self->begin_round(0, 'faults_0', 10000);
-	$self->published($self->last_row, 60) or croak 'the relay does not publish: ' . $self->error;
-	return;
-}
+# What a class adds: settings; what is in the database; what begins once it runs; on each server
+# that becomes "node", what is no background worker.
+sub configuration { return ''; }
+sub set_up { return; }
+sub set_off { return; }
+sub run_on { return; }
 
 sub _name { return sprintf 'n%d', ++$nodes_made; }
 
@@ -67,17 +57,26 @@ sub node { my ($self) = @_; return $self->{node}; }
 sub broker { my ($self) = @_; return $self->{broker}; }
 sub proxy { my ($self) = @_; return $self->{proxy}; }
 
-# What a query gives, undef if it fails or there is no server: sql(TEXT, node => ..., seconds => 10)
+# What a query gives, undef if it fails or there is no server:
+# sql(TEXT, node => ..., database => 'postgres', seconds => 10)
 sub sql
 {
 	my ($self, $text, %args) = @_;
 	my ($out, $error, $timed_out) = ('', '', 0);
 	my $node = $args{node} // $self->{node};
 	my $status = eval {
-		$node->psql('postgres', $text, stdout => \$out, stderr => \$error, timeout => $args{seconds} // 10, timed_out => \$timed_out);
+		$node->psql($args{database} // 'postgres', $text, stdout => \$out, stderr => \$error,
+			timeout => $args{seconds} // 10, timed_out => \$timed_out);
 	};
 	$self->{error} = $timed_out ? 'timed out' : $error;
 	return defined $status && $status == 0 && !$timed_out ? $out : undef;
+}
+
+# The same, and an error is the round's.
+sub must
+{
+	my ($self, $text, %args) = @_;
+	return $self->sql($text, %args) // croak "$text: " . $self->error;
 }
 
 # The text of the last error.
@@ -90,76 +89,35 @@ sub await_up
 	return;
 }
 
-# A topic of the round's own, to which writers write from now on; and how many rows the relay puts
-# into one transaction at most: with few, a tick takes several.
-sub begin_round
+# Process ids of the launcher, of a background worker: "relay".
+sub launcher_pid { my ($self) = @_; return $self->worker_pid('launcher'); }
+
+sub worker_pid
 {
-	my ($self, $round, $topic, $batch) = @_;
-	$self->{node}->safe_psql('postgres', "ALTER SYSTEM SET kafka_fdw.relay_batch_rows = $batch");
-	$self->{node}->safe_psql('postgres', "SELECT pg_reload_conf(); SELECT kafka.create_topic('$topic', $TOPIC_PARTITIONS, server => 'direct');
-		ALTER FOREIGN TABLE event OPTIONS (SET topic '$topic');
-		UPDATE round_now SET round = $round, topic = '$topic'");
-	return;
+	my ($self, $kind) = @_;
+	return $self->sql("SELECT pid FROM pg_stat_activity WHERE backend_type ~ 'kafka_fdw.*$kind' ORDER BY random() LIMIT 1");
 }
 
-# {id => [key, number]} of the rows of a round that were committed.
-sub ledger
+# A statement again and again, as long as there is a server; by sessions called foreground.
+sub loop
 {
-	my ($self, $round, $node) = @_;
-	my $rows = $self->sql("SELECT id, k, n FROM ledger WHERE round = $round", node => $node, seconds => 60)
-		// croak 'the ledger cannot be read: ' . $self->error;
-	return { map { my ($id, $k, $n) = split /\|/; ($id => [ $k, $n ]) } split /\n/, $rows };
-}
-
-# Commits or rolls back prepared transactions of so many seconds ago; of those that were left to
-# lie only with all => 1.
-sub settle_prepared
-{
-	my ($self, %args) = @_;
-	my $which = $args{all} ? 'true' : "gid LIKE 'p%' AND prepared < now() - interval '1 s' OR random() < 0.05";
-	return $self->sql("SELECT format('%s PREPARED %L', CASE WHEN random() < 0.6 THEN 'COMMIT' ELSE 'ROLLBACK' END, gid)
-		FROM pg_prepared_xacts WHERE $which \\gexec", %args);
-}
-
-# --- the relay
-
-# What the lease says: state, reason, pid; undef while there is none.
-sub lease
-{
-	my ($self, $node) = @_;
-	my $row = $self->sql("SELECT l.state, coalesce(l.pid, 0), coalesce(l.reason, '') FROM kafka.outbox_lease l
-		JOIN kafka.outbox_definition d ON d.id = l.outbox WHERE d.name = '$OUTBOX'", node => $node);
-	return undef unless $row;
-	my ($state, $pid, $reason) = split /\|/, $row, 3;
-	return { state => $state, pid => $pid, reason => $reason };
-}
-
-sub await_state
-{
-	my ($self, $wanted, $seconds, $node) = @_;
-	my $lease;
-	my $there = eval {
-		KafkaFdwTest::wait_until(sub { ($lease = $self->lease($node)) && $lease->{state} =~ /^(?:$wanted)$/ }, $seconds, 'state');
-	};
-	croak sprintf 'after %d s the relay is %s (%s), not %s', $seconds, $lease->{state} // 'not there', $lease->{reason} // '', $wanted
-		unless $there;
-	return $lease;
-}
-
-# Without workers: calls the procedure again and again, as long as there is a server.
-sub relay_in_foreground
-{
-	my ($self, $node) = @_;
-	return unless $self->{foreground};
+	my ($self, $node, $statement) = @_;
 	my $pid = fork // die "fork: $!\n";
 	if ($pid == 0)
 	{
 		$ENV{PGAPPNAME} = 'foreground';
-		exec 'sh', '-c', 'while sleep 0.1; do "$1" -Xq -d "$2" -c "CALL kafka.relay()"; done', 'sh',
-			$node->installed_command('psql'), $node->connstr('postgres') or POSIX::_exit(127);
+		exec 'sh', '-c', 'while sleep 0.1; do echo "$3" | "$1" -XAtq -d "$2"; done', 'sh',
+			$node->installed_command('psql'), $node->connstr('postgres'), $statement or POSIX::_exit(127);
 	}
 	push @{ $self->{loops} }, $pid;
 	return;
+}
+
+# The backend of such a session that is doing something.
+sub loop_pid
+{
+	my ($self) = @_;
+	return $self->sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'foreground' AND state <> 'idle' LIMIT 1");
 }
 
 sub end_loops
@@ -179,50 +137,6 @@ sub DESTROY
 	local $? = 0;
 	$self->end_loops;
 	return;
-}
-
-# Process ids of the relay, of the launcher.
-sub relay_pid
-{
-	my ($self) = @_;
-	return $self->_worker('relay') unless $self->{foreground};
-	return $self->sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'foreground' AND state <> 'idle'");
-}
-sub launcher_pid { my ($self) = @_; return $self->_worker('launcher'); }
-
-sub _worker
-{
-	my ($self, $kind) = @_;
-	my $pid = $self->sql("SELECT pid FROM pg_stat_activity WHERE backend_type ~ 'kafka_fdw.*$kind' LIMIT 1");
-	return $pid;
-}
-
-sub backend_pid
-{
-	my ($self) = @_;
-	return $self->sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench' ORDER BY random() LIMIT 1");
-}
-
-sub resolve
-{
-	my ($self, $action) = @_;
-	defined $self->sql("SELECT kafka.outbox_resolve('$OUTBOX', '$action')") or croak "outbox_resolve($action): " . $self->error;
-	return;
-}
-
-# Writes a last row; the transaction that did. Who sees it sees all that was committed before.
-sub last_row
-{
-	my ($self) = @_;
-	return ($self->sql("BEGIN; SELECT put(300); SELECT pg_current_xact_id(); COMMIT") // "") =~ /(\d+)\s*\z/
-		? $1 : croak 'the last row cannot be written: ' . $self->error;
-}
-
-# Waits until the relay says that a transaction is published; false, with error, if it does not.
-sub published
-{
-	my ($self, $xid, $seconds) = @_;
-	return defined $self->sql("SELECT kafka.wait_for_relay('$seconds s', '$xid')", seconds => $seconds + 20);
 }
 
 # --- servers
@@ -286,7 +200,7 @@ sub succeed
 	my ($self, $node) = @_;
 	push @{ $self->{retired} }, $self->{node};
 	$self->{node} = $node;
-	$self->relay_in_foreground($node);
+	$self->run_on($node);
 	return;
 }
 

@@ -1,4 +1,5 @@
-# The rounds of test/faults/relay, which says what they are and prepares what this needs.
+# The rounds of test/faults/relay or test/faults/pipeline, which say what they are and prepare what
+# this needs: rounds.pl relay OPTION...
 use strict;
 use warnings;
 
@@ -11,23 +12,29 @@ use Getopt::Long qw(GetOptions);
 use IO::Handle;
 use Time::HiRes ();
 use lib dirname(__FILE__);
-use Kinds;
-use Rounds;
+use Pipeline::Rounds;
+use Relay::Rounds;
 
 $screen->autoflush(1);
 
+my %CLASSES = (relay => 'Relay::Rounds', pipeline => 'Pipeline::Rounds');
+my @OPTIONS = qw(rounds=i seed=i first=i kinds=s nodes=i sabotage=s foreground keep list);
+my %MORE = (relay => [qw(delivery=s)], pipeline => [qw(targets=s)]);
+
+my $what = shift @ARGV;
+my $class = $CLASSES{$what} or die "rounds of what?\n";
 my %option = (rounds => 20, first => 1, nodes => 1, seed => int(1000 * Time::HiRes::time()) % 1_000_000_000);
-GetOptions(\%option, qw(rounds=i seed=i first=i kinds=s nodes=i sabotage=s delivery=s foreground keep list))
-	or die "see test/faults/relay --help\n";
-die "what is @ARGV? See test/faults/relay --help\n" if @ARGV;
+GetOptions(\%option, @OPTIONS, @{ $MORE{$what} }) or die "see test/faults/$what --help\n";
+die "what is @ARGV? See test/faults/$what --help\n" if @ARGV;
 
 if ($option{list})
 {
-	print {$screen} map { sprintf "%-20s %s\n", $_, Kinds::text($_) } Kinds::names();
+	my $kinds = $class->kinds;
+	print {$screen} map { sprintf "%-20s %s\n", $_, $kinds->text($_) } $kinds->names;
 	exit 0;
 }
 
-my $rounds = Rounds->new(%option, report => sub { print {$screen} @_, "\n" });
+my $rounds = $class->new(%option, report => sub { print {$screen} @_, "\n" });
 eval { $rounds->run; 1 } or do
 {
 	print {$screen} "the rounds broke off: $@";

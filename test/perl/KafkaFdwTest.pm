@@ -233,11 +233,14 @@ sub add_partitions
 	return;
 }
 
-# Built when first needed, from the library the extension is linked with.
-sub _program
+sub _program { my ($name) = @_; return program("mock/$name"); }
+
+# The path of a program in C below test/, built when first needed, from the library the extension is
+# linked with.
+sub program
 {
 	my ($name) = @_;
-	my ($program, $source) = map { "$TEST_DIR/mock/$name$_" } '', '.c';
+	my ($program, $source) = map { "$TEST_DIR/$name$_" } '', '.c';
 	if (!-x $program || -M $program > -M $source)
 	{
 		my $flags = `pkg-config --cflags --libs rdkafka 2>/dev/null` || '-lrdkafka';

@@ -11,9 +11,7 @@ use Test::More;
 use Time::HiRes qw(time);
 use KafkaFdwTest;
 use lib abs_path(dirname(__FILE__) . '/../faults');
-use Kinds;
-use Oracle;
-use Rounds;
+use Relay::Rounds;
 
 my @KINDS = qw(kill_relay kill_at_step cut_at_step restore_skip promote);
 
@@ -23,11 +21,11 @@ my @WITHOUT_PROXY = qw(kill_relay kill_postmaster terminate_relay restore_skip p
 $Rounds::WRITE_S = 2;
 my $seed = $ENV{KAFKA_FDW_SEED} // int(1000 * time) % 1_000_000_000;
 my %options = (rounds => 5, seed => $seed, report => sub { diag @_ });
-my $rounds = Rounds->new(%options, kinds => join ',', @KINDS);
+my $rounds = Relay::Rounds->new(%options, kinds => join ',', @KINDS);
 if (!$rounds->{proxied})
 {
 	diag 'no fault proxy: without the rounds that cut a slow network';
-	$rounds = Rounds->new(%options, kinds => join ',', @WITHOUT_PROXY);
+	$rounds = Relay::Rounds->new(%options, kinds => join ',', @WITHOUT_PROXY);
 }
 $rounds->run;
 for my $what (qw(lost duplicated reordered ghosts stuck))
@@ -38,9 +36,9 @@ for my $what (qw(lost duplicated reordered ghosts stuck))
 SKIP:
 {
 	skip 'the last round was not judged', 4 unless $rounds->{stand};
-	for my $how (sort keys %Oracle::NAMES)
+	for my $how (sort keys %Rounds::SABOTAGES)
 	{
-		my %wanted = (lost => 0, duplicated => 0, reordered => 0, ghosts => 0, $Oracle::NAMES{$how} => 1);
+		my %wanted = (lost => 0, duplicated => 0, reordered => 0, ghosts => 0, $Rounds::SABOTAGES{$how} => 1);
 		is_deeply($rounds->sabotaged($how), \%wanted, "sabotage is found: $how");
 	}
 }

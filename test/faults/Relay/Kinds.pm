@@ -1,13 +1,14 @@
-# The kinds of faults in the rounds of test/faults/relay. Each is a function of the round (see
-# Rounds.pm), called while writers write; faults that do not end by themselves are ended by
-# Stand::heal. What may be lost, duplicated or a ghost after it, it says with $round->allow.
-package Kinds;
+# The kinds of faults in the rounds of test/faults/relay. What may be lost, duplicated or a ghost
+# after it, a kind says with $round->allow.
+package Relay::Kinds;
 
 use strict;
 use warnings;
 use Carp qw(croak);
-use Time::HiRes qw(sleep time);
+use Faults;
 use KafkaFdwTest;
+
+our @ISA = qw(Faults);
 
 # name => [what happens, function, needs the proxy, done before writers begin]
 my %KINDS = (
@@ -52,50 +53,11 @@ my %KINDS = (
 	move => [ 'the data directory is moved; take_over', \&move ],
 );
 
-sub names { return sort keys %KINDS; }
-sub text { my ($name) = @_; return $KINDS{$name}[0]; }
-sub needs_proxy { my ($name) = @_; return $KINDS{$name}[2]; }
-sub prepare { my ($name) = @_; return $KINDS{$name}[3]; }
-sub strike { my ($name) = @_; return $KINDS{$name}[1]; }
-
-# Those that a comma-separated list with % for any text names.
-sub chosen
-{
-	my ($list) = @_;
-	return names() unless defined $list;
-	my @chosen;
-	for my $pattern (split /,/, $list)
-	{
-		my $regex = join '.*', map { quotemeta } split /%/, $pattern, -1;
-		my @found = grep { /^$regex$/ } names() or die "there is no kind $pattern (see --list)\n";
-		push @chosen, @found;
-	}
-	return @chosen;
-}
-
-sub between { my ($from, $to) = @_; return $from + rand($to - $from); }
+sub table { return \%KINDS; }
 
 # --- processes of PostgreSQL
 
-sub kill_process
-{
-	my ($round, $which) = @_;
-	my $pid = $round->stand->$which;
-	return $round->note("no $which") unless $pid;
-	kill 'KILL', $pid;
-	return;
-}
-
 sub kill_relay { my ($round) = @_; return kill_process($round, 'relay_pid'); }
-
-sub kill_postmaster
-{
-	my ($round) = @_;
-	$round->stand->kill_postmaster;
-	$round->pump(between(0, 0.3));
-	$round->stand->start;
-	return;
-}
 
 sub terminate_relay
 {
@@ -109,16 +71,6 @@ sub terminate_relay
 	return;
 }
 
-sub restart
-{
-	my ($round, $mode) = @_;
-	# Cluster's stop waits as long as it takes; a relay that does not end would be found here
-	$round->stand->node->stop($mode);
-	$round->pump(between(0, 0.3));
-	$round->stand->start;
-	return;
-}
-
 sub stop_relay
 {
 	my ($round) = @_;
@@ -129,126 +81,7 @@ sub stop_relay
 	return;
 }
 
-# --- brokers
-
-sub some_broker
-{
-	my ($round) = @_;
-	my $nodes = $round->stand->{nodes};
-	return $nodes == 1 ? () : (node => 1 + int rand $nodes);
-}
-
-sub kill_broker
-{
-	my ($round) = @_;
-	my $broker = $round->stand->broker;
-	my @which = some_broker($round);
-	$broker->kill(@which);
-	$round->pump(between(0, 1));
-	$broker->start(@which);
-	return;
-}
-
-sub restart_broker
-{
-	my ($round) = @_;
-	$round->stand->broker->restart(some_broker($round));
-	return;
-}
-
-sub pause_broker
-{
-	my ($round) = @_;
-	my $broker = $round->stand->broker;
-	my @which = some_broker($round);
-	$broker->pause(@which);
-	$round->pump(between(0.3, 4));
-	$broker->resume(@which);
-	return;
-}
-
-# --- the network
-
-sub flap
-{
-	my ($round, $fault) = @_;
-	my $proxy = $round->stand->proxy;
-	my $until = time + between(0.5, 2);
-	while (time < $until)
-	{
-		$proxy->$fault;
-		$round->pump(between(0, 0.2));
-		$proxy->heal;
-		$round->pump(between(0, 0.3));
-	}
-	return;
-}
-
-sub cut
-{
-	my ($round) = @_;
-	$round->stand->proxy->cut;
-	$round->pump(between(0, 0.5));
-	return;
-}
-
-sub delay
-{
-	my ($round) = @_;
-	$round->stand->proxy->latency(int between(20, 400));
-	$round->pump(between(1, 3));
-	return;
-}
-
-sub black_hole
-{
-	my ($round) = @_;
-	$round->stand->proxy->black_hole;
-	$round->pump(between(0.5, 5));
-	return;
-}
-
-sub lost_answer
-{
-	my ($round) = @_;
-	my $proxy = $round->stand->proxy;
-	for (1 .. 3)
-	{
-		$proxy->latency(1000, direction => 'downstream');
-		$round->pump(between(0.02, 1.2));
-		$proxy->cut;
-		$round->pump(between(0, 0.2));
-		$proxy->heal;
-		$round->pump(between(0.1, 0.4));
-	}
-	return;
-}
-
-sub limit
-{
-	my ($round, $direction) = @_;
-	my $proxy = $round->stand->proxy;
-	for (1 .. 3)
-	{
-		$proxy->limit(int between(200, 6000), direction => $direction);
-		$round->pump(between(0.2, 1));
-		$proxy->heal;
-		$round->pump(between(0.1, 0.4));
-	}
-	return;
-}
-
-# With a round trip of 60 to 200 ms a Kafka transaction takes some 5 of them: any step is hit.
-sub at_step
-{
-	my ($round, $fault) = @_;
-	my $proxy = $round->stand->proxy;
-	$proxy->latency(int between(30, 100));
-	$round->pump(between(0.3, 1.2));
-	$fault->($round);
-	$proxy->heal;
-	return;
-}
+# --- a backlog
 
 # Rows are left to lie for a while; then the relay finds one tick with all of them.
 sub in_backlog
@@ -303,30 +136,6 @@ sub unresolved
 	return;
 }
 
-sub standby
-{
-	my ($round) = @_;
-	my $standby = $round->{standby} = $round->stand->copy(standby => 1);
-	$standby->start;
-	KafkaFdwTest::wait_until(
-		sub { ($round->stand->sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") // 0) == 1 },
-		30, 'the standby follows');
-	return;
-}
-
-sub synchronous_standby
-{
-	my ($round) = @_;
-	standby($round);
-	my $stand = $round->stand;
-	$stand->node->append_conf('postgresql.conf', "synchronous_standby_names = '*'");
-	$stand->node->reload;
-	KafkaFdwTest::wait_until(
-		sub { ($stand->sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") // 0) == 1 },
-		30, 'the standby is synchronous');
-	return;
-}
-
 # Nothing is lost with a synchronous standby: what the old primary has published is there. The
 # old primary goes on, and even commits alone from the moment that the new one has taken over.
 sub promote
@@ -375,11 +184,7 @@ sub lagging
 	my ($round, $action) = @_;
 	my ($stand, $standby) = ($round->stand, $round->{standby});
 	my $old = $stand->node;
-	$old->wait_for_catchup($standby, 'replay', $old->lsn('write'));
-	$standby->append_conf('postgresql.conf', "primary_conninfo = ''");
-	$standby->reload;
-	KafkaFdwTest::wait_until(
-		sub { ($stand->sql('SELECT count(*) FROM pg_stat_replication') // 1) == 0 }, 30, 'the standby does not follow');
+	disconnect_standby($round);
 	$round->pump(between(0.5, 1.2));
 	$round->writers->stop;
 	publish_more($round);
@@ -440,7 +245,7 @@ sub restore_beside
 	my $copy = $stand->copy(backup => $backup);
 	$stand->retire($copy);
 	$copy->start;
-	$stand->relay_in_foreground($copy);
+	$stand->run_on($copy);
 	$stand->sql("SELECT put(300)", node => $copy);
 	unresolved($round, $copy);
 	$stand->sql("SELECT put(300)", node => $copy);

@@ -1,7 +1,7 @@
 # The sessions that write in the rounds of test/faults/relay: pgbench with 16 clients. Each row
 # is written three times in one transaction: the key's counter (which locks the key), the ledger
 # (which is the truth), and the outbox. What a transaction does besides is one of SCRIPTS.
-package Writers;
+package Relay::Writers;
 
 use strict;
 use warnings;
@@ -14,7 +14,7 @@ my $CLIENTS = 16;
 my $RATE = 300;
 
 # Keys: 1 to 20 are hot, 101 to 140 those of prepared transactions that stay, 201 to 216 those of
-# long transactions, one for each client; 300 is that of Stand::last_row. Hot ones are locked in ascending order.
+# long transactions, one for each client; 300 is that of Relay::Stand::last_row. Hot ones are locked in ascending order.
 my %SCRIPTS = (
 	one => [ 10, <<'SQL' ],
 \set k random(1, 20)

@@ -1,14 +1,11 @@
 # What a reader of Kafka has seen, compared with what PostgreSQL has committed. The reader is
 # kcat, not our own scan.
-package Oracle;
+package Relay::Oracle;
 
 use strict;
 use warnings;
-use Exporter qw(import);
 use IPC::Run ();
 use JSON::PP ();
-
-our @EXPORT_OK = qw(messages compare sum_up sabotage %NAMES);
 
 # Messages of a topic in the order of each partition: [partition, offset, key, value as a hash].
 sub messages
@@ -68,17 +65,7 @@ sub compare
 	return $found;
 }
 
-# How many of each, without those that may be: {lost => {id => 1}, ...}.
-sub sum_up
-{
-	my ($found, $may) = @_;
-	return { map { my $what = $_;
-			($what => [ grep { !$may->{$what}{ $_->[0] } } @{ $found->{$what} } ]) } qw(lost duplicated reordered ghosts) };
-}
-
-# Falsifies a topic or its ledger. What each way of it has to be found as:
-our %NAMES = (lose => 'lost', duplicate => 'duplicated', reorder => 'reordered', ghost => 'ghosts');
-
+# Falsifies a topic or its ledger, in the ways of %Rounds::SABOTAGES.
 sub sabotage
 {
 	my ($node, $how, $round, $topic) = @_;
