@@ -1789,12 +1789,18 @@ COMMENT ON FUNCTION pipeline_workers(integer) IS
 -- Care
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION "check"(server name DEFAULT NULL, write boolean DEFAULT true)
+CREATE FUNCTION "check"(server name DEFAULT NULL, write boolean DEFAULT true, fail boolean DEFAULT false)
 RETURNS TABLE (step text, ok boolean, milliseconds double precision, detail text)
-AS 'MODULE_PATHNAME', 'kafka_check' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 6;
-COMMENT ON FUNCTION "check"(name, boolean) IS
-'tests a server end to end on a temporary topic: connection, topic, produce, fetch, transaction; with write => false the connection only';
-REVOKE EXECUTE ON FUNCTION "check"(name, boolean) FROM PUBLIC;
+AS 'MODULE_PATHNAME', 'kafka_check' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION "check"(name, boolean, boolean) IS
+'tests a server end to end on a temporary topic: connection, topic, produce, fetch, transactions, consumer group, pipeline; with write => false connection and workers only; with fail => true a step that fails is an error';
+REVOKE EXECUTE ON FUNCTION "check"(name, boolean, boolean) FROM PUBLIC;
+
+CREATE PROCEDURE check_server(server name DEFAULT NULL, timeout interval DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'kafka_check_server' LANGUAGE C;
+COMMENT ON PROCEDURE check_server(name, interval) IS
+'the same test with messages instead of rows, also of the outbox and its relay; a step that fails is an error at the end';
+REVOKE EXECUTE ON PROCEDURE check_server(name, interval) FROM PUBLIC;
 
 -- ---------------------------------------------------------------------------
 -- This session's clients, and what they have done
