@@ -97,8 +97,8 @@ kafka_start_pipeline(PG_FUNCTION_ARGS)
 		kafka_pipeline_offsets_fence(pipeline->id);
 	clear_failure(pipeline);
 	kafka_sql_pipeline_log("pipeline_started", pipeline);
+	kafka_workers_request_pipeline_at_commit(pipeline->id);
 	SPI_finish();
-	kafka_workers_request_at_commit(0);
 	PG_RETURN_VOID();
 }
 
@@ -116,8 +116,8 @@ kafka_stop_pipeline(PG_FUNCTION_ARGS)
 	set_enabled(pipeline, false);
 	kafka_pipeline_offsets_fence(pipeline->id);
 	kafka_sql_pipeline_log("pipeline_stopped", pipeline);
+	kafka_workers_request_pipeline_at_commit(pipeline->id);
 	SPI_finish();
-	kafka_workers_request_at_commit(0);
 	PG_RETURN_VOID();
 }
 
@@ -148,7 +148,7 @@ kafka_seek_pipeline(PG_FUNCTION_ARGS)
 				(errmsg("pipeline \"%s\" has failed and stays so", pipeline->name),
 				 errhint("kafka.start_pipeline lets it go on.")));
 	kafka_sql_pipeline_log("pipeline_moved", pipeline);
+	kafka_workers_request_pipeline_at_commit(pipeline->id);
 	SPI_finish();
-	kafka_workers_request_at_commit(0);
 	PG_RETURN_VOID();
 }
