@@ -1615,7 +1615,8 @@ COMMENT ON FUNCTION pipeline_runners() IS
 -- Users see the pipelines of roles whose privileges they have; pg_monitor sees all.
 CREATE VIEW pipeline_offsets WITH (security_barrier) AS
 SELECT d.name AS pipeline, d.topic, o.partition, o.next_offset, o.end_offset,
-  greatest(o.end_offset - o.next_offset, 0) AS lag,
+  CASE WHEN o.end_offset IS NOT NULL
+    THEN greatest(o.end_offset - o.next_offset, 0) END AS lag,
   CASE WHEN o.end_offset <= o.next_offset THEN interval '0'
     WHEN o.end_offset IS NOT NULL
       THEN greatest(clock_timestamp() - o.message_time, interval '0') END AS lag_time,
@@ -1683,7 +1684,8 @@ LEFT JOIN LATERAL (
     sum(p.batches)::bigint AS batches,
     (array_agg(p.batch_ms ORDER BY p.updated DESC NULLS LAST))[1] AS batch_ms,
     sum(p.rate) FILTER (WHERE p.updated > clock_timestamp() - interval '10 seconds') AS rate,
-    sum(greatest(p.end_offset - p.next_offset, 0))::bigint AS lag,
+    sum(greatest(p.end_offset - p.next_offset, 0)) FILTER (WHERE p.end_offset IS NOT NULL)::bigint
+      AS lag,
     min(p.message_time) FILTER (WHERE p.end_offset > p.next_offset) AS message_time,
     max(p.updated) AS last_batch
   FROM pipeline_offset p WHERE p.pipeline = d.id) o ON true
