@@ -1753,8 +1753,8 @@ REVOKE EXECUTE ON FUNCTION stop_relay(text) FROM PUBLIC;
 
 CREATE FUNCTION get_workers(
   OUT pid integer, OUT type text, OUT database name, OUT outbox_id integer, OUT outbox text,
-  OUT state text, OUT started timestamptz, OUT restarts integer, OUT last_exit text,
-  OUT next_start timestamptz)
+  OUT pipeline_id integer, OUT pipeline text, OUT slot integer, OUT state text,
+  OUT started timestamptz, OUT restarts integer, OUT last_exit text, OUT next_start timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'kafka_get_workers' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
 COMMENT ON FUNCTION get_workers() IS 'for the view kafka.workers';
@@ -1766,29 +1766,43 @@ COMMENT ON VIEW workers IS
 'the extension''s background workers in the whole server, also those that are to be started again';
 COMMENT ON COLUMN workers.pid IS 'process, or NULL';
 COMMENT ON COLUMN workers.type IS
-'launcher; scout (looks for outboxes in a database, and ends); relay';
+'launcher; scout (looks for outboxes and pipelines in a database, and ends); relay; pipeline';
 COMMENT ON COLUMN workers.database IS 'database';
 COMMENT ON COLUMN workers.outbox_id IS 'outbox, kafka.outbox_definition.id in that database';
 COMMENT ON COLUMN workers.outbox IS 'its name, the first 63 bytes';
+COMMENT ON COLUMN workers.pipeline_id IS 'pipeline, kafka.pipeline_definition.id in that database';
+COMMENT ON COLUMN workers.pipeline IS 'its name, the first 63 bytes';
+COMMENT ON COLUMN workers.slot IS 'of a pipeline: 0 to parallelism - 1';
 COMMENT ON COLUMN workers.state IS
-'starting, running, pending (is started at next_start, or when another one ends), stopped, unresolved';
+'starting, running, pending (is started at next_start, or when another one ends), stopped, unresolved; of a pipeline also failed';
 COMMENT ON COLUMN workers.started IS 'when the process started, or the last one did';
 COMMENT ON COLUMN workers.restarts IS 'processes after the first, since the server was started';
 COMMENT ON COLUMN workers.last_exit IS
-'how the last process ended: died (an error, or it was terminated), stopped, unresolved, replaced (another process relays the outbox), left (a command wanted the database for itself); NULL: none has';
+'how the last process ended: died (an error, or it was terminated), stopped, unresolved, failed (a pipeline), replaced (another process works for the same), left (a command wanted the database for itself); NULL: none has';
 COMMENT ON COLUMN workers.next_start IS 'pending: when it is started';
 GRANT SELECT ON workers TO pg_monitor;
+
+CREATE FUNCTION pipeline_workers(pipeline integer) RETURNS integer[]
+AS 'MODULE_PATHNAME', 'kafka_pipeline_workers' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION pipeline_workers(integer) IS
+'processes that run a pipeline of this database (its number), by slot; NULL unless one has its owner''s privileges or is a member of pg_monitor';
 
 -- ---------------------------------------------------------------------------
 -- Care
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION "check"(server name DEFAULT NULL, write boolean DEFAULT true)
+CREATE FUNCTION "check"(server name DEFAULT NULL, write boolean DEFAULT true, fail boolean DEFAULT false)
 RETURNS TABLE (step text, ok boolean, milliseconds double precision, detail text)
-AS 'MODULE_PATHNAME', 'kafka_check' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 6;
-COMMENT ON FUNCTION "check"(name, boolean) IS
-'tests a server end to end on a temporary topic: connection, topic, produce, fetch, transaction; with write => false the connection only';
-REVOKE EXECUTE ON FUNCTION "check"(name, boolean) FROM PUBLIC;
+AS 'MODULE_PATHNAME', 'kafka_check' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION "check"(name, boolean, boolean) IS
+'tests a server end to end on a temporary topic: connection, topic, produce, fetch, transactions, consumer group, pipeline; with write => false connection and workers only; with fail => true a step that fails is an error';
+REVOKE EXECUTE ON FUNCTION "check"(name, boolean, boolean) FROM PUBLIC;
+
+CREATE PROCEDURE check_server(server name DEFAULT NULL, timeout interval DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'kafka_check_server' LANGUAGE C;
+COMMENT ON PROCEDURE check_server(name, interval) IS
+'the same test with messages instead of rows, also of the outbox and its relay; a step that fails is an error at the end';
+REVOKE EXECUTE ON PROCEDURE check_server(name, interval) FROM PUBLIC;
 
 -- ---------------------------------------------------------------------------
 -- This session's clients, and what they have done

@@ -51,16 +51,6 @@ kafka_wait_progress(KafkaWait *wait)
 }
 
 int
-kafka_elapsed_ms(instr_time since)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, since);
-	return (int) Min(INSTR_TIME_GET_MILLISEC(now), (double) INT_MAX);
-}
-
-int
 kafka_wait_elapsed(const KafkaWait *wait)
 {
 	return kafka_elapsed_ms(wait->progress);

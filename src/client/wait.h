@@ -14,6 +14,7 @@
 
 #include "client/error.h"
 #include "client/handle_internal.h"
+#include "ground/clock.h"
 
 /* One slice of a call that can be resumed, in ms: the longest an interrupt waits. */
 #define KAFKA_SLICE_MS 50
@@ -34,9 +35,6 @@ extern void kafka_wait_start(KafkaWait *wait, KafkaHandle *handle, const KafkaPl
 
 /* Something moved: the limit counts anew. */
 extern void kafka_wait_progress(KafkaWait *wait);
-
-/* Milliseconds since then, INT_MAX at most. */
-extern int	kafka_elapsed_ms(instr_time since);
 
 /* Milliseconds without progress. */
 extern int	kafka_wait_elapsed(const KafkaWait *wait);

@@ -12,6 +12,7 @@
 
 #include "access/sysattr.h"
 #include "access/tupdesc.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "format/columns.h"
 #include "format/headers.h"
@@ -137,6 +138,7 @@ init_columns(KafkaRowColumns *columns, Relation rel, const KafkaOptions *opts)
 
 	columns->opts = opts;
 	columns->table = pstrdup(RelationGetRelationName(rel));
+	columns->kind = rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE ? "foreign table" : "relation";
 	columns->natts = natts;
 	columns->metas = palloc0(sizeof(KafkaMetaColumn) * Max(natts, 1));
 	init_set(&columns->set, opts, opts->format, natts);

@@ -37,6 +37,7 @@ typedef struct KafkaRowColumns
 {
 	const KafkaOptions *opts;
 	const char *table;
+	const char *kind;			/* of relation, in words */
 	int			natts;
 	int			nmetas;
 	KafkaMetaColumn *metas;

@@ -252,13 +252,13 @@ error_context(void *arg)
 	const char *column = field ? field->name : reader->meta_column;
 
 	if (column)
-		errcontext("column \"%s\" of foreign table \"%s\", topic \"%s\" partition %d offset "
-				   INT64_FORMAT, column, columns->table, reader->msg->topic,
+		errcontext("column \"%s\" of %s \"%s\", topic \"%s\" partition %d offset " INT64_FORMAT,
+				   column, columns->kind, columns->table, reader->msg->topic,
 				   reader->msg->partition, reader->msg->offset);
 	else
-		errcontext("%sforeign table \"%s\", topic \"%s\" partition %d offset " INT64_FORMAT,
-				   reader->in_key ? "key of " : "", columns->table, reader->msg->topic,
-				   reader->msg->partition, reader->msg->offset);
+		errcontext("%s%s \"%s\", topic \"%s\" partition %d offset " INT64_FORMAT,
+				   reader->in_key ? "key of " : "", columns->kind, columns->table,
+				   reader->msg->topic, reader->msg->partition, reader->msg->offset);
 }
 
 /* Bytes as text or bytea; NULL for Kafka's null. */

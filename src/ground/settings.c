@@ -183,12 +183,12 @@ static void
 define_workers(void)
 {
 	DefineCustomStringVariable("kafka_fdw.relay_databases",
-							   "Databases whose outboxes are relayed, separated by commas.",
+							   "Databases whose outboxes and pipelines run in background workers, separated by commas.",
 							   "Empty: all that have the extension.",
 							   &kafka_setting_relay_databases, "", PGC_SIGHUP, 0,
 							   check_names, NULL, NULL);
 	DefineCustomIntVariable("kafka_fdw.max_workers",
-							"Most relays that run at a time, as background workers.",
+							"Most relays and workers of pipelines that run at a time, as background workers.",
 							"They are taken from max_worker_processes. 0: no background workers.",
 							&kafka_setting_max_workers,
 							10, 0, 256,

@@ -12,7 +12,7 @@
 
 #include <math.h>
 
-#include "client/wait.h"
+#include "ground/clock.h"
 #include "ground/logfmt.h"
 #include "pipeline/load.h"
 #include "pipeline/poison.h"
@@ -59,18 +59,19 @@ count_message(KafkaPipelinePosition *position, const KafkaMessage *msg, KafkaFat
 		position->dead_letters++;
 }
 
+/* Since the batch before, or since this process began to read the partition. */
 static void
-note_rate(KafkaPipelinePartition *partition, double batch_ms)
+note_rate(KafkaPipelinePartition *partition)
 {
 	KafkaPipelinePosition *position = &partition->position;
-	double		seconds = batch_ms / 1000;
-	double		weight;
+	double		seconds = (double) (GetCurrentTimestamp() - partition->counted) / USECS_PER_SEC;
+	double		weight = partition->stored != 0 ? 1 - exp(-seconds / RATE_S) : 1;
 
-	if (partition->stored != 0)
-		seconds = (double) (GetCurrentTimestamp() - partition->stored) / USECS_PER_SEC;
-	seconds = Max(seconds, 0.001);
-	weight = partition->stored != 0 ? 1 - exp(-seconds / RATE_S) : 1;
-	position->rate += weight * ((double) position->messages / seconds - position->rate);
+	if (position->messages == 0)
+		return;
+	position->rate += weight * ((double) position->messages / Max(seconds, 0.001) -
+								position->rate);
+	partition->counted = GetCurrentTimestamp();
 }
 
 /* Positions behind what was loaded, where all of it was: markers of transactions lie there. */
@@ -99,7 +100,8 @@ store(KafkaPipelineRun *run, double ms)
 
 		if (partition->position.target == partition->position.next_offset)
 			continue;
-		note_rate(partition, ms);
+		note_rate(partition);
+		partition->position.batches = n == 0 ? 1 : 0;
 		partition->position.end_offset = kafka_member_end_offset(run->member, partition->member);
 		moved[n++] = partition->position;
 	}

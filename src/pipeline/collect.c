@@ -10,7 +10,7 @@
  */
 #include "postgres.h"
 
-#include "client/wait.h"
+#include "ground/clock.h"
 #include "ground/compat.h"
 #include "miscadmin.h"
 #include "pipeline/run_internal.h"

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * load_handler.c
- *	  Messages to a function or procedure of the user's.
+ *	  Messages to a function of the user's.
  *
  * Layer 3.  It is given the batch as an array of kafka.message, in one call.  What it returns
  * does not matter; it cannot commit, for the offsets belong to the same transaction.
@@ -96,19 +96,23 @@ message_datum(const KafkaMessage *msg, TupleDesc desc)
 static Datum
 batch_datum(KafkaLoader *loader, const HandlerPath *path)
 {
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext elements_context = AllocSetContextCreate(context, "kafka_fdw messages",
+														   ALLOCSET_DEFAULT_SIZES);
 	TupleDesc	desc = lookup_rowtype_tupdesc_copy(path->type, -1);
 	Datum	   *elements = palloc(sizeof(Datum) * loader->n);
 	ArrayType  *array;
 
+	MemoryContextSwitchTo(elements_context);
 	for (int i = 0; i < loader->n; i++)
 	{
 		loader->culprit = i;
 		elements[i] = message_datum(&loader->messages[i], desc);
 	}
 	loader->culprit = loader->n == 1 ? 0 : -1;
+	MemoryContextSwitchTo(context);
 	array = construct_array(elements, loader->n, path->type, -1, false, TYPALIGN_DOUBLE);
-	for (int i = 0; i < loader->n; i++)
-		pfree(DatumGetPointer(elements[i]));
+	MemoryContextDelete(elements_context);
 	return PointerGetDatum(array);
 }
 
@@ -173,17 +177,16 @@ kafka_load_handler_begin(KafkaLoader *loader)
 	HandlerPath *path = palloc0(sizeof(HandlerPath));
 	Form_pg_proc function = find_handler(loader);
 
-	if (function->pronargs != 1 || !is_message_array(function->proargtypes.values[0]) ||
-		(function->prokind != PROKIND_FUNCTION && function->prokind != PROKIND_PROCEDURE))
+	if (function->prokind != PROKIND_FUNCTION || function->pronargs != 1 ||
+		!is_message_array(function->proargtypes.values[0]))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("%s cannot be a pipeline's handler", loader->pipeline->handler),
-				 errhint("A handler is a function or procedure with one argument, "
-						 "kafka.message[].")));
+				 errhint("A handler is a function with one argument, kafka.message[].")));
 	path->array_type = function->proargtypes.values[0];
 	path->type = get_element_type(path->array_type);
 	path->statement =
-		psprintf("%s %s($1)", function->prokind == PROKIND_PROCEDURE ? "CALL" : "SELECT",
+		psprintf("SELECT %s($1)",
 				 quote_qualified_identifier(get_namespace_name(function->pronamespace),
 											NameStr(function->proname)));
 	loader->path = path;

@@ -20,6 +20,7 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/sysattr.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
@@ -53,6 +54,7 @@ typedef struct UpsertPath
 {
 	UpsertKey  *keys;
 	int			nkeys;
+	const char *constraint;		/* the index's, or NULL: it is one by itself */
 	const char *insert;
 	const char *delete;
 } UpsertPath;
@@ -124,6 +126,10 @@ make_key(KafkaLoader *loader, Relation index, int i)
 static void
 take_index(KafkaLoader *loader, UpsertPath *path, Relation index)
 {
+	Oid			constraint = get_index_constraint(RelationGetRelid(index));
+
+	if (OidIsValid(constraint))
+		path->constraint = get_constraint_name(constraint);
 	path->nkeys = index->rd_index->indnkeyatts;
 	path->keys = palloc0(sizeof(UpsertKey) * path->nkeys);
 	for (int i = 0; i < path->nkeys; i++)
@@ -211,6 +217,22 @@ make_delete(const KafkaLoader *loader, const UpsertPath *path)
 	return out.data;
 }
 
+/* The constraint by its name: others with the same columns may be deferrable. */
+static void
+append_arbiter(const KafkaLoader *loader, const UpsertPath *path, StringInfo out)
+{
+	appendStringInfoString(out, " ON CONFLICT ");
+	if (path->constraint)
+	{
+		appendStringInfo(out, "ON CONSTRAINT %s", quote_identifier(path->constraint));
+		return;
+	}
+	for (int i = 0; i < path->nkeys; i++)
+		appendStringInfo(out, "%s%s", i > 0 ? ", " : "(",
+						 quote_identifier(loader->columns[path->keys[i].column].name));
+	appendStringInfoString(out, ")");
+}
+
 static char *
 make_insert(const KafkaLoader *loader, const UpsertPath *path)
 {
@@ -219,11 +241,8 @@ make_insert(const KafkaLoader *loader, const UpsertPath *path)
 
 	initStringInfo(&out);
 	kafka_load_append_insert(loader, &out);
-	appendStringInfoString(&out, " ON CONFLICT (");
-	for (int i = 0; i < path->nkeys; i++)
-		appendStringInfo(&out, "%s%s", i > 0 ? ", " : "",
-						 quote_identifier(loader->columns[path->keys[i].column].name));
-	appendStringInfoString(&out, ") DO ");
+	append_arbiter(loader, path, &out);
+	appendStringInfoString(&out, " DO ");
 	for (int i = 0; i < loader->ncolumns; i++)
 	{
 		const char *name = quote_identifier(loader->columns[i].name);

@@ -62,19 +62,21 @@ static KafkaQuery query_store = {
 	"rows = o.rows OPERATOR(pg_catalog.+) n.rows, "
 	"skipped = o.skipped OPERATOR(pg_catalog.+) n.skipped, "
 	"dead_letters = o.dead_letters OPERATOR(pg_catalog.+) n.dead_letters, "
-	"batches = o.batches OPERATOR(pg_catalog.+) 1, "
-	"batch_ms = $14, rate = n.rate, updated = pg_catalog.clock_timestamp() "
+	"batches = o.batches OPERATOR(pg_catalog.+) n.batches, "
+	"batch_ms = CASE WHEN n.messages OPERATOR(pg_catalog.>) 0 THEN $15 ELSE o.batch_ms END, "
+	"rate = n.rate, updated = pg_catalog.clock_timestamp() "
 	"FROM locked, ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), "
 	"pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), "
 	"pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), "
-	"pg_catalog.unnest($12), pg_catalog.unnest($13)) "
+	"pg_catalog.unnest($12), pg_catalog.unnest($13), pg_catalog.unnest($14)) "
 	"AS n(partition, next_offset, epoch, target, end_offset, message_time, messages, bytes, rows, "
-	"skipped, dead_letters, rate) "
+	"skipped, dead_letters, batches, rate) "
 	"WHERE " OF_LOCKED " AND o.partition OPERATOR(pg_catalog.=) n.partition "
 	"AND o.next_offset OPERATOR(pg_catalog.=) n.next_offset "
 	"AND o.owner_epoch OPERATOR(pg_catalog.=) n.epoch",
-	14, {INT4OID, INT4ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+	15, {INT4OID, INT4ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
 		TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+		INT8ARRAYOID,
 		FLOAT8ARRAYOID, FLOAT8OID}, NULL
 };
 
@@ -243,7 +245,7 @@ kafka_pipeline_offsets_store(int32 pipeline, const KafkaPipelinePosition *positi
 		FIELD(next_offset), FIELD(epoch), FIELD(target),
 		field_array(positions, n, offsetof(KafkaPipelinePosition, end_offset), true),
 		time_array(positions, n), FIELD(messages), FIELD(bytes), FIELD(rows), FIELD(skipped),
-	FIELD(dead_letters), rate_array(positions, n), Float8GetDatum(ms)};
+	FIELD(dead_letters), FIELD(batches), rate_array(positions, n), Float8GetDatum(ms)};
 
 	return kafka_query_run(&query_store, values, NULL) == (uint64) n;
 }

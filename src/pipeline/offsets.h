@@ -32,6 +32,7 @@ typedef struct KafkaPipelinePosition
 	int64		rows;
 	int64		skipped;
 	int64		dead_letters;
+	int64		batches;		/* 1 in one partition of each batch, so that a sum counts them */
 	double		rate;			/* messages per second, as it is to be shown */
 } KafkaPipelinePosition;
 

@@ -27,38 +27,47 @@
  * ------------------------------------------------------------------------
  */
 
-/* Classes of errors that a message's data cause, as long as the program is the same. */
-static const int poison_classes[] = {
-	MAKE_SQLSTATE('2', '0', '0', '0', '0'), /* CASE of PL/pgSQL without a branch for the value */
-	ERRCODE_CARDINALITY_VIOLATION,
-	ERRCODE_DATA_EXCEPTION,
-	ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION, /* also a row that no partition takes */
-	ERRCODE_S_R_E_FUNCTION_EXECUTED_NO_RETURN_STATEMENT,	/* a way through a function that
-															 * only some values take */
-	ERRCODE_EXTERNAL_ROUTINE_EXCEPTION, /* PL/Perl, PL/Python, PL/Tcl */
-	ERRCODE_EXTERNAL_ROUTINE_INVOCATION_EXCEPTION,
-	ERRCODE_WITH_CHECK_OPTION_VIOLATION,
-	ERRCODE_PROGRAM_LIMIT_EXCEEDED, /* nested too deeply, too large for an index */
-	ERRCODE_PLPGSQL_ERROR		/* RAISE, ASSERT, INTO STRICT */
-};
-
 /*
- * Not a message's, though they can have a message for their occasion, because they can have another
- * cause that goes away, or that every message meets.  A pipeline that waits with an error loses
- * nothing; messages that are thrown out for it do.
+ * Classes of PostgreSQL's errors that are not a message's, though they can have a message for their
+ * occasion: because there can be another cause, which goes away, or which every message meets.  A
+ * pipeline that waits with an error loses nothing; messages that are thrown out for it do.
  *
- * 0A (feature not supported): also "cached plan must not change result type", when the table was
- * altered; 24, 34 (cursors), 25, 26, 27, 2D, 42: a function that is wrong whatever it is given, or a
- * table that has changed; 40, 53, 55, 57, 58, 72, XX: the server, or others in it; 08, 28, HV:
- * servers elsewhere.
+ * All others are a message's: 20 (CASE without a branch for the value), 21, 22 (data), 23
+ * (constraints, also a row that no partition takes), 2F (a function that ends without RETURN: a way
+ * through it that only some values take), 38 and 39 (functions in PL/Perl, PL/Python and the
+ * like), 44 (WITH CHECK OPTION), 54 (nested too deeply, too large for an index), P0 (RAISE,
+ * ASSERT, INTO STRICT), and classes that PostgreSQL does not know: functions have raised them.
  */
-
-/* A sequence is at its end for the next message, too. */
-static bool
-is_everybodys(int sqlstate)
-{
-	return sqlstate == ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED;
-}
+static const int others_classes[] = {
+	ERRCODE_SUCCESSFUL_COMPLETION,
+	ERRCODE_CONNECTION_EXCEPTION,
+	ERRCODE_FEATURE_NOT_SUPPORTED,	/* also a plan whose table was altered meanwhile */
+	ERRCODE_INVALID_TRANSACTION_INITIATION,
+	ERRCODE_INVALID_GRANTOR,
+	ERRCODE_INVALID_ROLE_SPECIFICATION,
+	ERRCODE_INVALID_CURSOR_STATE,	/* from here to 3F: a function that is wrong whatever it is given */
+	ERRCODE_INVALID_TRANSACTION_STATE,
+	ERRCODE_INVALID_SQL_STATEMENT_NAME,
+	ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION,
+	ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+	ERRCODE_DEPENDENT_PRIVILEGE_DESCRIPTORS_STILL_EXIST,
+	ERRCODE_INVALID_TRANSACTION_TERMINATION,
+	ERRCODE_INVALID_CURSOR_NAME,
+	ERRCODE_SAVEPOINT_EXCEPTION,
+	ERRCODE_INVALID_CATALOG_NAME,
+	ERRCODE_INVALID_SCHEMA_NAME,
+	ERRCODE_TRANSACTION_ROLLBACK,
+	ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION,	/* a right that is missing, a table that has
+													 * changed */
+	ERRCODE_INSUFFICIENT_RESOURCES,
+	ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+	ERRCODE_OPERATOR_INTERVENTION,
+	MAKE_SQLSTATE('5', '8', '0', '0', '0'), /* the operating system */
+	MAKE_SQLSTATE('7', '2', '0', '0', '0'), /* a snapshot that is too old, until 16 */
+	ERRCODE_CONFIG_FILE_ERROR,
+	ERRCODE_FDW_ERROR,
+	ERRCODE_INTERNAL_ERROR
+};
 
 /* A message's although its SQLSTATE is not: what PostgreSQL raises in these functions. */
 static const struct
@@ -75,10 +84,13 @@ static const struct
 bool
 kafka_error_is_poison(int sqlstate)
 {
-	for (int i = 0; i < (int) lengthof(poison_classes); i++)
-		if (ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_TO_CATEGORY(poison_classes[i]))
-			return !is_everybodys(sqlstate);
-	return false;
+	/* a sequence is at its end for the next message, too */
+	if (sqlstate == ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED)
+		return false;
+	for (int i = 0; i < (int) lengthof(others_classes); i++)
+		if (ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_TO_CATEGORY(others_classes[i]))
+			return false;
+	return true;
 }
 
 bool

@@ -25,6 +25,7 @@ typedef struct KafkaPipelinePartition
 	KafkaPipelinePosition position;
 	KafkaMemberPartition *member;
 	int64		limit;			/* of a run until the end; KAFKA_UNKNOWN: none */
+	TimestampTz counted;		/* when messages were last counted; at first: when it was taken */
 	TimestampTz stored;			/* when the position was stored last; 0: not by this process */
 } KafkaPipelinePartition;
 

@@ -134,6 +134,7 @@ claim(KafkaPipelineRun *run)
 	{
 		run->partitions[i].position = positions[i];
 		run->partitions[i].limit = limit_of(run, positions[i].partition);
+		run->partitions[i].counted = GetCurrentTimestamp();
 	}
 }
 

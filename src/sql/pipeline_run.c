@@ -12,9 +12,9 @@
 
 #include "catalog/pg_type.h"
 #include "client/topic.h"
-#include "client/wait.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "ground/clock.h"
 #include "ground/compat.h"
 #include "ground/query.h"
 #include "miscadmin.h"

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * workers.c
- *	  kafka.start_relay, kafka.stop_relay and the view kafka.workers.
+ *	  kafka.start_relay, kafka.stop_relay, kafka.pipeline_workers and the view kafka.workers.
  *
  * Layer 3.
  *
@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
@@ -19,6 +20,8 @@
 #include "ground/query.h"
 #include "miscadmin.h"
 #include "sql/arguments.h"
+#include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
@@ -26,7 +29,10 @@
 #include "worker/requests.h"
 #include "worker/shared.h"
 
-#define WORKER_COLUMNS 10
+#define WORKER_COLUMNS 13
+
+/* Of one pipeline. */
+#define MAX_PIDS 256
 
 /* ------------------------------------------------------------------------
  * Starting and stopping
@@ -103,6 +109,7 @@ kafka_stop_relay(PG_FUNCTION_ARGS)
  * The view
  * ------------------------------------------------------------------------
  */
+/* Of a pipeline what is unresolved has failed. */
 static const char *const states[] = {
 	[KAFKA_WORKER_STARTING] = "starting",
 	[KAFKA_WORKER_RUNNING] = "running",
@@ -121,6 +128,13 @@ static const char *const ends[] = {
 	[KAFKA_END_LEFT] = "left",
 };
 
+static const char *
+text_of(const KafkaWorker *worker, const char *text)
+{
+	return worker->job.kind == KAFKA_JOB_PIPELINE && strcmp(text, "unresolved") == 0 ?
+		"failed" : text;
+}
+
 static void
 put_launcher(FunctionCallInfo fcinfo)
 {
@@ -134,10 +148,30 @@ put_launcher(FunctionCallInfo fcinfo)
 	memset(nulls, true, sizeof(nulls));
 	values[0] = Int32GetDatum(pid);
 	values[1] = CStringGetTextDatum("launcher");
-	values[5] = CStringGetTextDatum("running");
-	values[6] = TimestampTzGetDatum(started);
-	nulls[0] = nulls[1] = nulls[5] = nulls[6] = false;
+	values[8] = CStringGetTextDatum("running");
+	values[9] = TimestampTzGetDatum(started);
+	nulls[0] = nulls[1] = nulls[8] = nulls[9] = false;
 	kafka_sql_put_row(fcinfo, values, nulls);
+}
+
+/* What it works for: an outbox's number and name, or a pipeline's, and slot. */
+static void
+fill_job(const KafkaWorker *worker, Datum *values, bool *nulls)
+{
+	bool		relay = worker->job.kind == KAFKA_JOB_RELAY;
+	bool		pipeline = worker->job.kind == KAFKA_JOB_PIPELINE;
+	char	   *database = get_database_name(worker->job.database);
+
+	values[1] = CStringGetTextDatum(relay ? "relay" : pipeline ? "pipeline" : "scout");
+	nulls[2] = database == NULL;
+	if (database)
+		values[2] = DirectFunctionCall1(namein, CStringGetDatum(database));
+	values[3] = values[5] = Int32GetDatum(worker->job.id);
+	/* in its database's encoding */
+	values[4] = values[6] = kafka_sql_foreign_text(worker->name);
+	values[7] = Int32GetDatum(worker->slot);
+	nulls[3] = nulls[4] = !relay;
+	nulls[5] = nulls[6] = nulls[7] = !pipeline;
 }
 
 static void
@@ -145,28 +179,20 @@ put_worker(FunctionCallInfo fcinfo, const KafkaWorker *worker)
 {
 	Datum		values[WORKER_COLUMNS] = {0};
 	bool		nulls[WORKER_COLUMNS] = {false};
-	char	   *database = get_database_name(worker->database);
-	bool		scout = worker->outbox == 0;
 	KafkaWorkerEnd end = kafka_worker_is_live(worker) ? worker->previous : worker->end;
 
 	values[0] = Int32GetDatum(worker->pid);
 	nulls[0] = worker->pid == 0;
-	values[1] = CStringGetTextDatum(scout ? "scout" : "relay");
-	nulls[2] = database == NULL;
-	if (database)
-		values[2] = DirectFunctionCall1(namein, CStringGetDatum(database));
-	values[3] = Int32GetDatum(worker->outbox);
-	values[4] = kafka_sql_foreign_text(worker->name);	/* in its database's encoding */
-	nulls[3] = nulls[4] = scout;
-	values[5] = CStringGetTextDatum(states[worker->state]);
-	values[6] = TimestampTzGetDatum(worker->started);
-	nulls[6] = worker->started == 0;
-	values[7] = Int32GetDatum(worker->restarts);
-	nulls[8] = end == KAFKA_END_NONE;
+	fill_job(worker, values, nulls);
+	values[8] = CStringGetTextDatum(text_of(worker, states[worker->state]));
+	values[9] = TimestampTzGetDatum(worker->started);
+	nulls[9] = worker->started == 0;
+	values[10] = Int32GetDatum(worker->restarts);
+	nulls[11] = end == KAFKA_END_NONE;
 	if (end != KAFKA_END_NONE)
-		values[8] = CStringGetTextDatum(ends[end]);
-	values[9] = TimestampTzGetDatum(worker->next_start);
-	nulls[9] = worker->state != KAFKA_WORKER_PENDING;
+		values[11] = CStringGetTextDatum(text_of(worker, ends[end]));
+	values[12] = TimestampTzGetDatum(worker->next_start);
+	nulls[12] = worker->state != KAFKA_WORKER_PENDING;
 	kafka_sql_put_row(fcinfo, values, nulls);
 }
 
@@ -189,4 +215,48 @@ kafka_get_workers(PG_FUNCTION_ARGS)
 		if (copy[i].state != KAFKA_WORKER_NONE)
 			put_worker(fcinfo, &copy[i]);
 	return (Datum) 0;
+}
+
+/* ------------------------------------------------------------------------
+ * Workers of a pipeline
+ * ------------------------------------------------------------------------
+ */
+static KafkaQuery query_owner = {
+	"SELECT owner::oid FROM kafka.pipeline_definition WHERE id OPERATOR(pg_catalog.=) $1",
+	1, {INT4OID}, NULL
+};
+
+static bool
+may_see_pipeline(int32 pipeline)
+{
+	Datum		values[1] = {Int32GetDatum(pipeline)};
+	Oid			owner = InvalidOid;
+	bool		isnull;
+
+	if (has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
+		return true;
+	SPI_connect();
+	if (kafka_query_look(&query_owner, values, NULL) > 0)
+		owner = DatumGetObjectId(kafka_query_value(1, &isnull));
+	SPI_finish();
+	return OidIsValid(owner) && has_privs_of_role(GetUserId(), owner);
+}
+
+PG_FUNCTION_INFO_V1(kafka_pipeline_workers);
+
+/* kafka.pipeline_workers(pipeline): process ids, by slot */
+Datum
+kafka_pipeline_workers(PG_FUNCTION_ARGS)
+{
+	int			pids[MAX_PIDS];
+	Datum		elements[MAX_PIDS];
+	int			count;
+
+	if (!may_see_pipeline(PG_GETARG_INT32(0)))
+		PG_RETURN_NULL();
+	count = kafka_workers_of_pipeline(PG_GETARG_INT32(0), pids, MAX_PIDS);
+	for (int i = 0; i < Min(count, MAX_PIDS); i++)
+		elements[i] = Int32GetDatum(pids[i]);
+	PG_RETURN_ARRAYTYPE_P(construct_array(elements, Min(count, MAX_PIDS), INT4OID, sizeof(int32),
+										  true, TYPALIGN_INT));
 }

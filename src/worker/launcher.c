@@ -6,23 +6,20 @@
  * Layer 3.  One process of the server, connected to no database: it knows which databases there
  * are.  What is in one only a process that is connected to it can see, so a scout is started
  * there, looks, answers through the registry and ends.  For each enabled outbox that it finds the
- * launcher sees to it that a relay runs.
+ * launcher sees to it that a relay runs, and for each pipeline as many processes as it wants (jobs.c).
  *
- * A look is due when the server starts, when a session says so (outboxes were made, started,
- * stopped, resolved), when a relay has ended, and otherwise every minute, for what nobody tells,
- * as the restore of a dump.  Between these the launcher sleeps.
+ * A look is due when the server starts, when a session says so (outboxes or pipelines were made,
+ * started, stopped, resolved), when a worker has ended, and otherwise every minute, for what nobody
+ * tells, as the restore of a dump.  Between these the launcher sleeps.
  *
  * All that must outlive it stands in the registry: a launcher that was terminated and started
- * anew goes on with the relays that run.
+ * anew goes on with the workers that run.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <signal.h>
-
 #include "ground/compat.h"
-#include "ground/logfmt.h"
 #include "ground/settings.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -34,6 +31,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
+#include "worker/jobs.h"
 #include "worker/shared.h"
 #include "worker/worker.h"
 
@@ -43,16 +41,6 @@
 /* Between routine looks into one database, and into any two. */
 #define LOOK_MS (60 * 1000)
 #define LOOK_APART_MS (5 * 1000)
-
-/* Between the end of a process and the start of the next one for the same. */
-#define BACKOFF_MIN_MS 1000
-#define BACKOFF_MAX_MS (60 * 1000)
-
-/* What has run so long ran well. */
-#define RAN_WELL_MS (60 * 1000)
-
-/* A relay that is stopped, and does not see it because it waits for Kafka, is terminated. */
-#define STOP_MS 2000
 
 /* Between two warnings of too few workers. */
 #define WARNING_MS (3600 * 1000)
@@ -65,24 +53,12 @@ static KafkaFound *found;		/* room for a scout's answer */
 static int	refusals;			/* of a process by PostgreSQL, in a row */
 static TimestampTz next_try;	/* after such a one */
 static TimestampTz next_warning;	/* of too few workers */
+static TimestampTz next_end;	/* when one that does not end is terminated */
 
 /* ------------------------------------------------------------------------
- * Times
+ * Databases
  * ------------------------------------------------------------------------
  */
-static TimestampTz
-after(TimestampTz time, int ms)
-{
-	return TimestampTzPlusMilliseconds(time, ms);
-}
-
-static int
-backoff_ms(int failures)
-{
-	return failures > 6 ? BACKOFF_MAX_MS :
-		Min(BACKOFF_MIN_MS << Max(failures - 1, 0), BACKOFF_MAX_MS);
-}
-
 static KafkaDatabase *
 find_database(Oid oid)
 {
@@ -106,172 +82,25 @@ look_soon(Oid oid)
 }
 
 /* ------------------------------------------------------------------------
- * Entries
- * ------------------------------------------------------------------------
- */
-static KafkaWorker *
-find_worker(Oid database, int32 outbox)
-{
-	for (int i = 1; i < kafka_registry_count(); i++)
-	{
-		KafkaWorker *worker = kafka_registry_worker(i);
-
-		if (worker->state != KAFKA_WORKER_NONE && worker->database == database &&
-			worker->outbox == outbox)
-			return worker;
-	}
-	return NULL;
-}
-
-static KafkaWorker *
-add_worker(Oid database, int32 outbox)
-{
-	for (int i = 1; i < kafka_registry_count(); i++)
-	{
-		KafkaWorker *worker = kafka_registry_worker(i);
-
-		if (worker->state != KAFKA_WORKER_NONE)
-			continue;
-		memset(worker, 0, sizeof(*worker));
-		worker->database = database;
-		worker->outbox = outbox;
-		return worker;
-	}
-	return NULL;
-}
-
-static int
-live_relays(void)
-{
-	int			count = 0;
-
-	for (int i = 1; i < kafka_registry_count(); i++)
-		count += kafka_worker_is_live(kafka_registry_worker(i)) ? 1 : 0;
-	return count;
-}
-
-static void
-make_pending(KafkaWorker *worker, TimestampTz start)
-{
-	worker->state = KAFKA_WORKER_PENDING;
-	worker->next_start = start;
-}
-
-/* ------------------------------------------------------------------------
  * Processes that have ended
  * ------------------------------------------------------------------------
  */
 static void
-log_end(const KafkaWorker *worker, int ms)
-{
-	char	   *name = kafka_logfmt_quote(worker->name);
-
-	ereport(LOG,
-			(errmsg_internal("event=relay_ended database=%u outbox=%s reason=%s failures=%d "
-							 "restart_ms=%d", worker->database, name,
-							 worker->end == KAFKA_END_REPLACED ? "replaced" : "died",
-							 worker->failures, ms)));
-	pfree(name);
-}
-
-/* What becomes of a relay whose process has ended. */
-static void
-settle_relay(KafkaWorker *worker)
-{
-	int			ms;
-
-	if (worker->started != 0 &&
-		TimestampDifferenceExceeds(worker->started, worker->ended, RAN_WELL_MS))
-		worker->failures = 0;
-	switch (worker->end)
-	{
-		case KAFKA_END_STOPPED:
-		case KAFKA_END_LEFT:
-			worker->state = KAFKA_WORKER_STOPPED;
-			worker->failures = 0;
-			break;
-		case KAFKA_END_UNRESOLVED:
-			worker->state = KAFKA_WORKER_UNRESOLVED;
-			worker->failures++;
-			break;
-		default:
-			ms = backoff_ms(++worker->failures);
-			make_pending(worker, after(worker->ended, ms));
-			log_end(worker, ms);
-			next_refresh = 0;	/* the database may be gone */
-			return;
-	}
-	look_soon(worker->database);
-}
-
-/* A scout has found an enabled outbox. */
-static void
-apply_found(Oid database, const KafkaFound *outbox)
-{
-	KafkaWorker *worker = find_worker(database, outbox->outbox);
-	TimestampTz earliest = GetCurrentTimestamp();
-
-	if (worker == NULL)
-	{
-		worker = add_worker(database, outbox->outbox);
-		if (worker)
-			make_pending(worker, earliest);
-	}
-	if (worker == NULL)
-		return;
-	strlcpy(worker->name, outbox->name, sizeof(worker->name));
-	worker->unwanted = 0;
-	earliest = Max(earliest, after(worker->ended, backoff_ms(worker->failures)));
-	if (worker->state == KAFKA_WORKER_STOPPED ||
-		(worker->state == KAFKA_WORKER_UNRESOLVED && outbox->resolved))
-		make_pending(worker, earliest);
-}
-
-static bool
-was_found(int32 outbox, int count)
-{
-	for (int i = 0; i < count; i++)
-		if (found[i].outbox == outbox)
-			return true;
-	return false;
-}
-
-/* Those that run and were not found see for themselves, as a rule, that they are to end. */
-static void
-apply_answer(Oid database, int count)
-{
-	for (int i = 0; i < count; i++)
-		apply_found(database, &found[i]);
-	for (int i = 1; i < kafka_registry_count(); i++)
-	{
-		KafkaWorker *worker = kafka_registry_worker(i);
-
-		if (worker->state == KAFKA_WORKER_NONE || worker->database != database ||
-			was_found(worker->outbox, count))
-			continue;
-		if (!kafka_worker_is_live(worker))
-			worker->state = KAFKA_WORKER_NONE;
-		else if (worker->unwanted == 0)
-			worker->unwanted = after(GetCurrentTimestamp(), STOP_MS);
-	}
-}
-
-static void
 settle_scout(KafkaWorker *scout)
 {
-	KafkaDatabase *database = find_database(scout->database);
+	KafkaDatabase *database = find_database(scout->job.database);
 	int			count;
 
 	kafka_registry_unlock();
 	count = kafka_registry_take_answer(found);
+	if (count >= 0)
+		kafka_jobs_apply(scout->job.database, found, count);
 	kafka_registry_lock(true);
 	scout->state = KAFKA_WORKER_NONE;
-	if (count >= 0)
-		apply_answer(scout->database, count);
 	if (database && scout->end != KAFKA_END_LEFT)
 		database->failures = count >= 0 ? 0 : database->failures + 1;
 	if (database && database->failures > 0)
-		database->next_look = after(GetCurrentTimestamp(), backoff_ms(database->failures));
+		database->next_look = kafka_after(GetCurrentTimestamp(), kafka_jobs_backoff_ms(database->failures));
 }
 
 /* PostgreSQL tells by our latch; of an earlier launcher's processes only the entry tells. */
@@ -311,27 +140,10 @@ take_ended(void)
 		refusals = 0;
 		if (i == KAFKA_SCOUT)
 			settle_scout(worker);
+		else if (kafka_jobs_settle(worker))
+			look_soon(worker->job.database);
 		else
-			settle_relay(worker);
-	}
-	kafka_registry_unlock();
-}
-
-static void
-terminate_unwanted(void)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	kafka_registry_lock(true);
-	for (int i = 1; i < kafka_registry_count(); i++)
-	{
-		KafkaWorker *worker = kafka_registry_worker(i);
-
-		if (worker->state != KAFKA_WORKER_RUNNING || worker->unwanted == 0 ||
-			worker->unwanted > now)
-			continue;
-		(void) kill(worker->pid, SIGTERM);
-		worker->unwanted = after(now, STOP_MS);
+			next_refresh = 0;	/* the database may be gone */
 	}
 	kafka_registry_unlock();
 }
@@ -341,36 +153,17 @@ terminate_unwanted(void)
  * ------------------------------------------------------------------------
  */
 
-/* Relays of the database that do not run are started, whatever befell them; outbox -1: all. */
-static void
-retry(Oid database, int32 outbox)
-{
-	kafka_registry_lock(true);
-	for (int i = 1; i < kafka_registry_count(); i++)
-	{
-		KafkaWorker *worker = kafka_registry_worker(i);
-
-		if (worker->state == KAFKA_WORKER_NONE || kafka_worker_is_live(worker) ||
-			worker->database != database || (outbox != -1 && worker->outbox != outbox))
-			continue;
-		worker->failures = 0;
-		make_pending(worker, GetCurrentTimestamp());
-	}
-	kafka_registry_unlock();
-}
-
 static void
 take_requests(void)
 {
-	Oid			database;
-	int32		outbox;
+	KafkaJob	job;
 	ListCell   *lc;
 
-	while (kafka_workers_take_request(&database, &outbox))
+	while (kafka_workers_take_request(&job))
 	{
-		if (outbox != 0)
-			retry(database, outbox);
-		look_soon(database);
+		if (job.kind != KAFKA_JOB_NONE)
+			kafka_jobs_retry(&job);
+		look_soon(job.database);
 	}
 	if (!kafka_workers_take_look_everywhere())
 		return;
@@ -386,14 +179,14 @@ refresh(void)
 	if (GetCurrentTimestamp() < next_refresh)
 		return;
 	databases = kafka_databases_refresh(databases);
-	next_refresh = after(GetCurrentTimestamp(), LOOK_MS);
+	next_refresh = kafka_after(GetCurrentTimestamp(), LOOK_MS);
 	kafka_registry_lock(true);
 	for (int i = 1; i < kafka_registry_count(); i++)
 	{
 		KafkaWorker *worker = kafka_registry_worker(i);
 
 		if (!kafka_worker_is_live(worker) && worker->state != KAFKA_WORKER_ENDED &&
-			find_database(worker->database) == NULL)
+			find_database(worker->job.database) == NULL)
 			worker->state = KAFKA_WORKER_NONE;
 	}
 	kafka_registry_unlock();
@@ -410,16 +203,19 @@ warn_too_few(const char *setting, int value)
 
 	if (now < next_warning)
 		return;
-	next_warning = after(now, WARNING_MS);
+	next_warning = kafka_after(now, WARNING_MS);
 	ereport(WARNING,
 			(errmsg_internal("event=too_few_workers setting=%s value=%d", setting, value),
-			 errdetail("Not every outbox has a relay: what is in the others waits."),
+			 errdetail("Not every outbox and pipeline has the workers it is to have: "
+					   "some wait, or are slower."),
 			 errhint("Raise \"%s\", which takes a restart of the server.", setting)));
 }
 
 static void
 fill_worker(BackgroundWorker *process, int i, const KafkaWorker *worker)
 {
+	bool		pipeline = worker->job.kind == KAFKA_JOB_PIPELINE;
+
 	memset(process, 0, sizeof(*process));
 	process->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION |
 		KAFKA_WORKER_INTERRUPTIBLE;
@@ -436,9 +232,10 @@ fill_worker(BackgroundWorker *process, int i, const KafkaWorker *worker)
 		strlcpy(process->bgw_function_name, "kafka_scout_main", BGW_MAXLEN);
 		return;
 	}
-	strlcpy(process->bgw_type, "kafka_fdw relay", BGW_MAXLEN);
-	snprintf(process->bgw_name, BGW_MAXLEN, "kafka_fdw relay %s", worker->name);
-	strlcpy(process->bgw_function_name, "kafka_relay_worker_main", BGW_MAXLEN);
+	strlcpy(process->bgw_type, pipeline ? "kafka_fdw pipeline" : "kafka_fdw relay", BGW_MAXLEN);
+	snprintf(process->bgw_name, BGW_MAXLEN, "%s %s", process->bgw_type, worker->name);
+	strlcpy(process->bgw_function_name,
+			pipeline ? "kafka_pipeline_worker_main" : "kafka_relay_worker_main", BGW_MAXLEN);
 }
 
 /* Under the lock; true when PostgreSQL will start a process for the entry. */
@@ -453,7 +250,7 @@ start_process(int i)
 	if (!RegisterDynamicBackgroundWorker(&process, &handles[i]))
 	{
 		handles[i] = NULL;
-		next_try = after(GetCurrentTimestamp(), backoff_ms(++refusals));
+		next_try = kafka_after(GetCurrentTimestamp(), kafka_jobs_backoff_ms(++refusals));
 		warn_too_few("max_worker_processes", max_worker_processes);
 		return false;
 	}
@@ -479,13 +276,17 @@ start_scout(KafkaDatabase *database)
 {
 	KafkaWorker *scout = kafka_registry_worker(KAFKA_SCOUT);
 	int			apart = Max(LOOK_MS, LOOK_APART_MS * list_length(databases));
+	bool		started;
 
 	kafka_registry_lock(true);
 	memset(scout, 0, sizeof(*scout));
-	scout->database = database->oid;
-	if (start_process(KAFKA_SCOUT))
-		database->next_look = after(GetCurrentTimestamp(), apart);
+	scout->job.database = database->oid;
+	started = start_process(KAFKA_SCOUT);
 	kafka_registry_unlock();
+	if (started)
+		database->next_look = kafka_after(GetCurrentTimestamp(), apart);
+	else
+		kafka_jobs_make_room(0);
 }
 
 /* One at a time; the one that is due first. */
@@ -509,27 +310,32 @@ start_scouts(void)
 		start_scout(first);
 }
 
-static void
-start_relays(void)
+static bool
+is_full(void)
 {
-	for (int i = 1; i < kafka_registry_count(); i++)
-	{
-		KafkaWorker *worker = kafka_registry_worker(i);
-		TimestampTz now = GetCurrentTimestamp();
+	return kafka_jobs_live() >= kafka_setting_max_workers;
+}
 
-		if (worker->state != KAFKA_WORKER_PENDING || worker->next_start > now ||
-			kafka_registry_is_left(worker->database))
-			continue;
-		if (live_relays() >= kafka_setting_max_workers)
-		{
+static void
+start_jobs(void)
+{
+	int			i;
+
+	while ((i = kafka_jobs_next(GetCurrentTimestamp())) != 0)
+	{
+		bool		started;
+
+		if (is_full())
 			warn_too_few("kafka_fdw.max_workers", kafka_setting_max_workers);
-			break;
-		}
-		if (next_try > now)
-			break;
+		else if (next_try > GetCurrentTimestamp())
+			return;
 		kafka_registry_lock(true);
-		(void) start_process(i);
+		started = !is_full() && start_process(i);
 		kafka_registry_unlock();
+		if (started)
+			continue;
+		kafka_jobs_make_room(kafka_registry_worker(i)->slot);
+		return;
 	}
 }
 
@@ -542,24 +348,13 @@ start_relays(void)
 static TimestampTz
 next_event(void)
 {
-	TimestampTz next = next_refresh;
-	bool		full = live_relays() >= kafka_setting_max_workers;
+	TimestampTz next = Min(next_refresh, next_end);
 	ListCell   *lc;
 
 	if (kafka_registry_worker(KAFKA_SCOUT)->state == KAFKA_WORKER_NONE)
 		foreach(lc, databases)
 			next = Min(next, look_at((KafkaDatabase *) lfirst(lc)));
-	for (int i = 1; i < kafka_registry_count(); i++)
-	{
-		KafkaWorker *worker = kafka_registry_worker(i);
-
-		if (worker->state == KAFKA_WORKER_RUNNING && worker->unwanted != 0)
-			next = Min(next, worker->unwanted);
-		if (worker->state == KAFKA_WORKER_PENDING && !full)
-			next = Min(next, Max(Max(worker->next_start, next_try),
-								 kafka_registry_left_until(worker->database)));
-	}
-	return next;
+	return Min(next, Max(kafka_jobs_next_start(is_full()), next_try));
 }
 
 static void
@@ -624,7 +419,7 @@ kafka_launcher_main(Datum arg)
 
 	MemoryContextSwitchTo(TopMemoryContext);
 	handles = palloc0(kafka_registry_count() * sizeof(BackgroundWorkerHandle *));
-	found = palloc(kafka_registry_count() * sizeof(KafkaFound));
+	found = palloc(kafka_registry_found_max() * sizeof(KafkaFound));
 	before_shmem_exit(leave_registry, (Datum) 0);
 	kafka_registry_set_launcher(MyProcPid);
 	kafka_workers_enter_launcher();
@@ -635,9 +430,9 @@ kafka_launcher_main(Datum arg)
 		take_ended();
 		take_requests();
 		refresh();
-		terminate_unwanted();
 		start_scouts();
-		start_relays();
+		start_jobs();
+		next_end = kafka_jobs_terminate_unwanted(GetCurrentTimestamp());
 		nap();
 	}
 }

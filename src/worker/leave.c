@@ -4,8 +4,8 @@
  *	  Commands for which a database must be free of others: workers leave it first.
  *
  * Layer 3.  DROP DATABASE, ALTER DATABASE ... RENAME TO and SET TABLESPACE, and CREATE DATABASE,
- * which copies a template, are refused while anybody is connected to the database.  Relays are,
- * always.  So they end before such a command runs, each after its Kafka transaction, and the
+ * which copies a template, are refused while anybody is connected to the database.  Workers are,
+ * always.  So they end before such a command runs, each after its transaction, and the
  * launcher starts none until the command's transaction has ended.
  *
  * Only who owns the database can send them away: everybody else's command is refused anyway.

@@ -47,7 +47,7 @@ typedef struct Registry
 	Leaving		leaving[LEAVINGS];
 	int			found;			/* -1: no answer */
 	int			count;
-	KafkaWorker worker[FLEXIBLE_ARRAY_MEMBER];	/* then as many KafkaFound */
+	KafkaWorker worker[FLEXIBLE_ARRAY_MEMBER];	/* then a scout's answer, KafkaFound */
 } Registry;
 
 static Registry *registry;
@@ -64,6 +64,13 @@ worker_count(void)
 	return 1 + kafka_setting_max_workers + WAITING_WORKERS;
 }
 
+/* As many outboxes, and as many pipelines. */
+static int
+found_count(void)
+{
+	return 2 * worker_count();
+}
+
 static Size
 workers_size(void)
 {
@@ -73,7 +80,7 @@ workers_size(void)
 Size
 kafka_registry_size(void)
 {
-	return add_size(workers_size(), mul_size(worker_count(), sizeof(KafkaFound)));
+	return add_size(workers_size(), mul_size(found_count(), sizeof(KafkaFound)));
 }
 
 void
@@ -172,7 +179,7 @@ detach(int code, Datum arg)
 
 	if (mine == NULL)
 		return;
-	left = kafka_registry_is_left(mine->database);
+	left = kafka_registry_is_left(mine->job.database);
 	kafka_registry_lock(true);
 	if (mine->generation == DatumGetUInt32(arg))
 	{
@@ -212,7 +219,7 @@ kafka_registry_attach(int i, uint32 generation)
 	kafka_registry_unlock();
 	if (mine == NULL)
 		proc_exit(0);
-	if (kafka_registry_is_left(copy.database))
+	if (kafka_registry_is_left(copy.job.database))
 	{
 		kafka_registry_set_end(KAFKA_END_LEFT);
 		proc_exit(0);
@@ -228,10 +235,23 @@ kafka_registry_set_end(KafkaWorkerEnd end)
 	kafka_registry_unlock();
 }
 
+bool
+kafka_registry_is_worker(void)
+{
+	return mine != NULL;
+}
+
+/* Without the lock: who sees it late is terminated. */
+bool
+kafka_registry_is_unwanted(void)
+{
+	return mine != NULL && *(volatile TimestampTz *) &mine->unwanted != 0;
+}
+
 int
 kafka_registry_found_max(void)
 {
-	return registry->count - 1;
+	return 2 * registry->count;
 }
 
 void
@@ -333,7 +353,7 @@ kafka_registry_workers_in(Oid database, int *pids, int max)
 	{
 		KafkaWorker *worker = &registry->worker[i];
 
-		if (worker->database == database && kafka_worker_is_live(worker))
+		if (worker->job.database == database && kafka_worker_is_live(worker))
 			pids[count++] = worker->pid;
 	}
 	kafka_registry_unlock();

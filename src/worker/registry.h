@@ -14,8 +14,9 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "worker/job.h"
 
-/* Bytes of an outbox's name that are kept, with the terminator. */
+/* Bytes of an outbox's or a pipeline's name that are kept, with the terminator. */
 #define KAFKA_WORKER_NAME 64
 
 /* The worker that looks into databases stands first. */
@@ -28,8 +29,9 @@ typedef enum KafkaWorkerState
 	KAFKA_WORKER_RUNNING,
 	KAFKA_WORKER_ENDED,			/* the process has ended; the launcher has yet to see it */
 	KAFKA_WORKER_PENDING,		/* is started at next_start */
-	KAFKA_WORKER_STOPPED,		/* is started if a scout finds its outbox enabled, else forgotten */
-	KAFKA_WORKER_UNRESOLVED		/* is started once somebody has resolved it */
+	KAFKA_WORKER_STOPPED,		/* is started if a scout finds its job enabled, else forgotten */
+	KAFKA_WORKER_UNRESOLVED		/* is started once somebody has resolved it, or started the
+								 * pipeline that has failed */
 } KafkaWorkerState;
 
 /* How the last process ended. */
@@ -38,9 +40,9 @@ typedef enum KafkaWorkerEnd
 	KAFKA_END_NONE,				/* there was none */
 	KAFKA_END_DIED,				/* an error, or somebody has terminated it */
 	KAFKA_END_DONE,				/* it did what it was for */
-	KAFKA_END_STOPPED,			/* its outbox is disabled, or gone */
-	KAFKA_END_UNRESOLVED,
-	KAFKA_END_REPLACED,			/* another process relays its outbox */
+	KAFKA_END_STOPPED,			/* its job is disabled, or gone; or has too many workers */
+	KAFKA_END_UNRESOLVED,		/* of a pipeline: failed */
+	KAFKA_END_REPLACED,			/* another process works for its job */
 	KAFKA_END_LEFT				/* it was to leave the database */
 } KafkaWorkerEnd;
 
@@ -50,24 +52,26 @@ typedef struct KafkaWorker
 	KafkaWorkerEnd end;			/* of the last process; while one runs, what is to be said of it */
 	KafkaWorkerEnd previous;	/* of the one before */
 	uint32		generation;		/* of the process that may run for it */
-	Oid			database;
-	int32		outbox;			/* 0: a scout */
-	char		name[KAFKA_WORKER_NAME];	/* the outbox's, perhaps cut */
+	KafkaJob	job;
+	int			slot;			/* among the processes of its job */
+	char		name[KAFKA_WORKER_NAME];	/* the job's, perhaps cut */
 	int			pid;
 	int			restarts;
 	int			failures;		/* in a row */
 	TimestampTz started;
 	TimestampTz ended;
 	TimestampTz next_start;
-	TimestampTz unwanted;		/* its outbox is not enabled: then it is terminated; 0: it is */
+	TimestampTz unwanted;		/* it is to end, and then is terminated; 0: it is wanted */
 } KafkaWorker;
 
-/* An enabled outbox that a scout has found. */
+/* An enabled outbox or pipeline that a scout has found. */
 typedef struct KafkaFound
 {
-	int32		outbox;
+	KafkaJobKind kind;
+	int32		id;
 	char		name[KAFKA_WORKER_NAME];
-	bool		resolved;		/* kafka.outbox_resolve has told what to do */
+	int			processes;		/* that are wanted */
+	bool		resolved;		/* it may run, though it was unresolved */
 } KafkaFound;
 
 /* For shared.c. */
@@ -95,7 +99,11 @@ extern uint32 kafka_registry_next_generation(void); /* under the lock */
 extern KafkaWorker kafka_registry_attach(int i, uint32 generation);
 extern void kafka_registry_set_end(KafkaWorkerEnd end);
 
-/* The scout's answer: the enabled outboxes of its database; and the launcher takes it. */
+/* This process is one of them; and the launcher wants it to end, or its database is left. */
+extern bool kafka_registry_is_worker(void);
+extern bool kafka_registry_is_unwanted(void);
+
+/* The scout's answer: what is to run in its database; and the launcher takes it. */
 extern int	kafka_registry_found_max(void);
 extern void kafka_registry_answer(const KafkaFound *found, int count);
 extern int	kafka_registry_take_answer(KafkaFound *found);	/* -1: there is none */

@@ -15,24 +15,46 @@
 #include "worker/requests.h"
 #include "worker/shared.h"
 
-/* Outboxes that are named; if there are more, all are meant. */
-#define OUTBOXES 16
+/* Jobs that are named; if there are more, all are meant. */
+#define JOBS 16
 
-static int32 outboxes[OUTBOXES];
-static int	outbox_count;
+typedef struct Wanted
+{
+	KafkaJobKind kind;
+	int32		id;
+} Wanted;
+
+static Wanted wanted[JOBS];
+static int	wanted_count;
 static Oid	left;				/* database */
 static Oid	made;				/* database */
+
+static void
+request(KafkaJobKind kind, int32 id)
+{
+	for (int i = 0; i < wanted_count; i++)
+		if (wanted[i].kind == kind && (wanted[i].id == id || wanted[i].id == KAFKA_ALL_JOBS))
+			return;
+	if (wanted_count == JOBS)
+	{
+		wanted_count = 2;
+		wanted[0] = (Wanted) {KAFKA_JOB_RELAY, KAFKA_ALL_JOBS};
+		wanted[1] = (Wanted) {KAFKA_JOB_PIPELINE, KAFKA_ALL_JOBS};
+		return;
+	}
+	wanted[wanted_count++] = (Wanted) {kind, id};
+}
 
 void
 kafka_workers_request_at_commit(int32 outbox)
 {
-	for (int i = 0; i < outbox_count; i++)
-		if (outboxes[i] == outbox)
-			return;
-	if (outbox_count < OUTBOXES)
-		outboxes[outbox_count++] = outbox;
-	else
-		outboxes[0] = -1;
+	request(outbox == 0 ? KAFKA_JOB_NONE : KAFKA_JOB_RELAY, outbox);
+}
+
+void
+kafka_workers_request_pipeline_at_commit(int32 pipeline)
+{
+	request(KAFKA_JOB_PIPELINE, pipeline);
 }
 
 bool
@@ -41,7 +63,7 @@ kafka_workers_leave_until_end(Oid database)
 	if (!kafka_registry_leave(database))
 		return false;
 	left = database;
-	kafka_workers_wake_relay(database, KAFKA_ALL_OUTBOXES);
+	kafka_workers_wake_database(database);
 	return true;
 }
 
@@ -66,15 +88,15 @@ on_transaction(XactEvent event, void *arg)
 	}
 	if (committed && OidIsValid(made))
 		kafka_workers_wake_launcher(made);
-	for (int i = 0; committed && i < outbox_count; i++)
+	for (int i = 0; committed && i < wanted_count; i++)
 	{
-		if (outboxes[i] == 0)
+		if (wanted[i].kind == KAFKA_JOB_NONE)
 			kafka_workers_wake_launcher(MyDatabaseId);
 		else
-			kafka_workers_retry_relay(MyDatabaseId, outboxes[i]);
+			kafka_workers_retry(MyDatabaseId, wanted[i].kind, wanted[i].id);
 	}
 	left = made = InvalidOid;
-	outbox_count = 0;
+	wanted_count = 0;
 }
 
 void

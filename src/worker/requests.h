@@ -19,6 +19,13 @@
 extern void kafka_workers_request_at_commit(int32 outbox);
 
 /*
+ * The launcher looks at this database again when this transaction has committed, and the workers of the
+ * pipeline are woken: it was started, stopped, changed, moved or dropped.  If it is to run, its
+ * workers are started at once, whatever befell the last ones.
+ */
+extern void kafka_workers_request_pipeline_at_commit(int32 pipeline);
+
+/*
  * No worker stays in a database, or comes to it, until this transaction ends; false: that was not
  * possible.  Does not wait for them.
  */

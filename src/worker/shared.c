@@ -1,20 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * shared.c
- *	  What sessions and background workers share in memory: who relays what, and who is to look.
+ *	  What sessions and background workers share in memory: who works for what, and who is to look.
  *
  * Layer 3.  Sessions write here in the COMMIT event, where nothing may fail and no lock should be
  * waited for: so they only read and write atomic words, and set latches.  Three orders matter:
  *
  * - A relay enters, then looks at its rows; a session commits rows, then looks who is entered.
- *	 With a full barrier between each pair, one of the two sees the other.
- * - A session marks a relay as woken, then sets its latch; the relay takes the mark, then looks at
- *	 its rows.  Where the mark is set already the relay has yet to look, and the latch is left
- *	 alone: a busy relay is not woken by each transaction.
+ *	 With a full barrier between each pair, one of the two sees the other.  The same holds for a
+ *	 pipeline's worker and its definition.
+ * - A session marks a worker as woken, then sets its latch; the worker takes the mark, then looks.
+ *	 Where the mark is set already the worker has yet to look, and the latch is left alone: a busy
+ *	 relay is not woken by each transaction.
  * - The latch is that of the process's PGPROC, which never goes away.  If the process has gone and
  *	 another has its place, that one is woken needlessly, which any process must stand.
  *
- * Entering and leaving take a lock.
+ * Entering, leaving, and a pipeline's look at its workers take a lock.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,21 +34,27 @@
 
 #define SHARED_NAME "kafka_fdw"
 
-/* Beside max_workers: sessions that relay by CALL kafka.relay(). */
+/* Before those of max_workers: of sessions that relay by CALL kafka.relay(). */
 #define FOREGROUND_SLOTS 8
 
 /* Requests to the launcher that it has not taken; if there are more, it looks everywhere. */
 #define REQUESTS 64
 
-typedef struct RelaySlot
+/* In a key: the lower half is a pipeline's number, not an outbox's. */
+#define PIPELINE_BIT UINT64CONST(0x80000000)
+#define ID_MASK UINT64CONST(0x7fffffff)
+
+/* A process that works for an outbox or a pipeline. */
+typedef struct Entry
 {
-	/* database in the upper half, outbox in the lower one; 0: free */
+	/* database in the upper half, kind and number in the lower one; 0: free */
 	pg_atomic_uint64 key;
 	pg_atomic_uint32 woken;
 	pg_atomic_uint32 proc;		/* place of its PGPROC */
 	pg_atomic_uint32 pid;
+	int			slot;			/* among those of its pipeline; under the lock */
 	KafkaRelayStatus status;
-} RelaySlot;
+} Entry;
 
 typedef struct Shared
 {
@@ -55,15 +62,15 @@ typedef struct Shared
 	pg_atomic_uint32 launcher;	/* place of its PGPROC, from 1; 0: it does not run */
 	pg_atomic_uint32 look_everywhere;
 	pg_atomic_uint64 requests[REQUESTS];	/* 0: free */
-	int			slots;
-	RelaySlot	slot[FLEXIBLE_ARRAY_MEMBER];
+	int			count;
+	Entry		entry[FLEXIBLE_ARRAY_MEMBER];
 } Shared;
 
 static shmem_request_hook_type previous_request_hook;
 static shmem_startup_hook_type previous_startup_hook;
 
 static Shared *shared;
-static RelaySlot *mine;
+static Entry *mine;
 static KafkaRelayStatus unseen;
 static bool leaves_at_exit;
 
@@ -72,7 +79,7 @@ static bool leaves_at_exit;
  * ------------------------------------------------------------------------
  */
 static int
-slot_count(void)
+entry_count(void)
 {
 	return kafka_setting_max_workers + FOREGROUND_SLOTS;
 }
@@ -80,7 +87,7 @@ slot_count(void)
 static Size
 shared_size(void)
 {
-	return add_size(offsetof(Shared, slot), mul_size(slot_count(), sizeof(RelaySlot)));
+	return add_size(offsetof(Shared, entry), mul_size(entry_count(), sizeof(Entry)));
 }
 
 static void
@@ -105,13 +112,14 @@ init_status(KafkaRelayStatus *status)
 }
 
 static void
-init_slot(RelaySlot *slot)
+init_entry(Entry *entry)
 {
-	pg_atomic_init_u64(&slot->key, 0);
-	pg_atomic_init_u32(&slot->woken, 0);
-	pg_atomic_init_u32(&slot->proc, 0);
-	pg_atomic_init_u32(&slot->pid, 0);
-	init_status(&slot->status);
+	pg_atomic_init_u64(&entry->key, 0);
+	pg_atomic_init_u32(&entry->woken, 0);
+	pg_atomic_init_u32(&entry->proc, 0);
+	pg_atomic_init_u32(&entry->pid, 0);
+	entry->slot = 0;
+	init_status(&entry->status);
 }
 
 /* At the start of the server, and again after a crash of one of its processes. */
@@ -127,13 +135,13 @@ on_startup(void)
 	if (!found)
 	{
 		shared->lock = &GetNamedLWLockTranche(SHARED_NAME)->lock;
-		shared->slots = slot_count();
+		shared->count = entry_count();
 		pg_atomic_init_u32(&shared->launcher, 0);
 		pg_atomic_init_u32(&shared->look_everywhere, 0);
 		for (int i = 0; i < REQUESTS; i++)
 			pg_atomic_init_u64(&shared->requests[i], 0);
-		for (int i = 0; i < shared->slots; i++)
-			init_slot(&shared->slot[i]);
+		for (int i = 0; i < shared->count; i++)
+			init_entry(&shared->entry[i]);
 	}
 	kafka_registry_startup();
 	LWLockRelease(AddinShmemInitLock);
@@ -162,32 +170,53 @@ kafka_workers_are_there(void)
  * ------------------------------------------------------------------------
  */
 static uint64
-key_of(Oid database, int32 outbox)
+key_of(Oid database, KafkaJobKind kind, int32 id)
 {
-	return ((uint64) database << 32) | (uint32) outbox;
+	return ((uint64) database << 32) | (kind == KAFKA_JOB_PIPELINE ? PIPELINE_BIT : 0) |
+		((uint64) id & ID_MASK);
+}
+
+static Oid
+database_of(uint64 key)
+{
+	return (Oid) (key >> 32);
 }
 
 static void
-wake(RelaySlot *slot)
+wake(Entry *entry)
 {
-	if (pg_atomic_read_u32(&slot->woken) == 0 && pg_atomic_exchange_u32(&slot->woken, 1) == 0)
-		SetLatch(&ProcGlobal->allProcs[pg_atomic_read_u32(&slot->proc)].procLatch);
+	if (pg_atomic_read_u32(&entry->woken) == 0 && pg_atomic_exchange_u32(&entry->woken, 1) == 0)
+		SetLatch(&ProcGlobal->allProcs[pg_atomic_read_u32(&entry->proc)].procLatch);
+}
+
+void
+kafka_workers_wake(Oid database, KafkaJobKind kind, int32 id)
+{
+	uint64		wanted = key_of(database, kind, id);
+
+	if (shared == NULL)
+		return;
+	pg_memory_barrier();		/* the commit, before who is entered */
+	for (int i = 0; i < shared->count; i++)
+	{
+		uint64		key = pg_atomic_read_u64(&shared->entry[i].key);
+
+		if (id == KAFKA_ALL_JOBS ? (key & ~ID_MASK) == (wanted & ~ID_MASK) : key == wanted)
+			wake(&shared->entry[i]);
+	}
 }
 
 void
 kafka_workers_wake_relay(Oid database, int32 outbox)
 {
-	if (shared == NULL)
-		return;
-	pg_memory_barrier();		/* the commit, before who is entered */
-	for (int i = 0; i < shared->slots; i++)
-	{
-		uint64		key = pg_atomic_read_u64(&shared->slot[i].key);
+	kafka_workers_wake(database, KAFKA_JOB_RELAY, outbox);
+}
 
-		if ((Oid) (key >> 32) == database &&
-			(outbox == KAFKA_ALL_OUTBOXES || (int32) (uint32) key == outbox))
-			wake(&shared->slot[i]);
-	}
+void
+kafka_workers_wake_database(Oid database)
+{
+	kafka_workers_wake(database, KAFKA_JOB_RELAY, KAFKA_ALL_JOBS);
+	kafka_workers_wake(database, KAFKA_JOB_PIPELINE, KAFKA_ALL_JOBS);
 }
 
 /* False where there is no room. */
@@ -221,31 +250,32 @@ kafka_workers_set_launcher_latch(void)
 }
 
 static void
-request(Oid database, int32 outbox)
+request(Oid database, KafkaJobKind kind, int32 id)
 {
 	if (shared == NULL)
 		return;
 	pg_memory_barrier();
-	if (!post(key_of(database, outbox)))
+	if (!post(key_of(database, kind, id)))
 		pg_atomic_write_u32(&shared->look_everywhere, 1);
 	kafka_workers_set_launcher_latch();
-	kafka_workers_wake_relay(database, KAFKA_ALL_OUTBOXES);
 }
 
 void
 kafka_workers_wake_launcher(Oid database)
 {
-	request(database, 0);
+	request(database, KAFKA_JOB_NONE, 0);
+	kafka_workers_wake_database(database);
 }
 
 void
-kafka_workers_retry_relay(Oid database, int32 outbox)
+kafka_workers_retry(Oid database, KafkaJobKind kind, int32 id)
 {
-	request(database, outbox);
+	request(database, kind, id);
+	kafka_workers_wake(database, kind, kind == KAFKA_JOB_RELAY ? KAFKA_ALL_JOBS : id);
 }
 
 bool
-kafka_workers_take_request(Oid *database, int32 *outbox)
+kafka_workers_take_request(KafkaJob *job)
 {
 	for (int i = 0; i < REQUESTS; i++)
 	{
@@ -253,8 +283,10 @@ kafka_workers_take_request(Oid *database, int32 *outbox)
 
 		if (key == 0)
 			continue;
-		*database = (Oid) (key >> 32);
-		*outbox = (int32) (uint32) key;
+		job->database = database_of(key);
+		job->id = (key & ID_MASK) == ID_MASK ? KAFKA_ALL_JOBS : (int32) (key & ID_MASK);
+		job->kind = (key & PIPELINE_BIT) ? KAFKA_JOB_PIPELINE :
+			job->id != 0 ? KAFKA_JOB_RELAY : KAFKA_JOB_NONE;
 		return true;
 	}
 	return false;
@@ -290,41 +322,57 @@ kafka_workers_enter_launcher(void)
 	pg_memory_barrier();		/* before it takes requests */
 }
 
-static void
-relay_leaves(int code, Datum arg)
+static Entry *
+find_entry(uint64 key, int slot)
 {
-	kafka_workers_leave_relay();
+	for (int i = 0; shared && i < shared->count; i++)
+		if (pg_atomic_read_u64(&shared->entry[i].key) == key && shared->entry[i].slot == slot)
+			return &shared->entry[i];
+	return NULL;
 }
 
-void
-kafka_workers_leave_relay(void)
+/* Workers have theirs, however many sessions relay.  NULL where all are taken. */
+static Entry *
+free_entry(void)
 {
+	int			first = kafka_registry_is_worker() ? FOREGROUND_SLOTS : 0;
+	int			last = kafka_registry_is_worker() ? shared->count : FOREGROUND_SLOTS;
+
+	for (int i = first; i < last; i++)
+		if (pg_atomic_read_u64(&shared->entry[i].key) == 0)
+			return &shared->entry[i];
+	return NULL;
+}
+
+/* Of a pipeline the others have another share of the partitions now. */
+static void
+wake_others(uint64 key)
+{
+	if (key & PIPELINE_BIT)
+		for (int i = 0; i < shared->count; i++)
+			if (pg_atomic_read_u64(&shared->entry[i].key) == key && &shared->entry[i] != mine)
+				wake(&shared->entry[i]);
+}
+
+static void
+leave(void)
+{
+	uint64		key;
+
 	if (mine == NULL)
 		return;
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	pg_atomic_write_u64(&mine->key, 0);
+	key = pg_atomic_exchange_u64(&mine->key, 0);
 	pg_atomic_write_u32(&mine->pid, 0);
-	LWLockRelease(shared->lock);
 	mine = NULL;
+	wake_others(key);
+	LWLockRelease(shared->lock);
 }
 
-/* NULL where all are taken; the lock is held. */
-static RelaySlot *
-free_slot(void)
+static void
+leave_at_exit(int code, Datum arg)
 {
-	for (int i = 0; i < shared->slots; i++)
-		if (pg_atomic_read_u64(&shared->slot[i].key) == 0)
-			return &shared->slot[i];
-	return NULL;
-}
-
-static RelaySlot *
-slot_of(uint64 key)
-{
-	for (int i = 0; shared && i < shared->slots; i++)
-		if (pg_atomic_read_u64(&shared->slot[i].key) == key)
-			return &shared->slot[i];
-	return NULL;
+	leave();
 }
 
 static void
@@ -340,43 +388,64 @@ reset_status(KafkaRelayStatus *status)
 
 /* The key last: from then on it is found. */
 static void
-take_slot(RelaySlot *slot, uint64 key)
+take_entry(Entry *entry, uint64 key, int slot)
 {
-	reset_status(&slot->status);
-	pg_atomic_write_u32(&slot->woken, 1);	/* it has yet to look */
-	pg_atomic_write_u32(&slot->proc, my_place());
-	pg_atomic_write_u32(&slot->pid, (uint32) MyProcPid);
+	reset_status(&entry->status);
+	entry->slot = slot;
+	pg_atomic_write_u32(&entry->woken, 1);	/* it has yet to look */
+	pg_atomic_write_u32(&entry->proc, my_place());
+	pg_atomic_write_u32(&entry->pid, (uint32) MyProcPid);
 	pg_write_barrier();
-	pg_atomic_write_u64(&slot->key, key);
-	mine = slot;
+	pg_atomic_write_u64(&entry->key, key);
+	mine = entry;
+	wake_others(key);
 }
 
+/* False where another process is entered; true without an entry where there is no room. */
+static bool
+enter(uint64 key, int slot)
+{
+	Entry	   *entry = NULL;
+	bool		taken;
+
+	leave();
+	if (!leaves_at_exit)
+		before_shmem_exit(leave_at_exit, (Datum) 0);
+	leaves_at_exit = true;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	taken = find_entry(key, slot) != NULL;
+	if (!taken)
+		entry = free_entry();
+	if (entry)
+		take_entry(entry, key, slot);
+	LWLockRelease(shared->lock);
+	pg_memory_barrier();		/* before it looks at its rows */
+	return !taken;
+}
+
+/* ------------------------------------------------------------------------
+ * Relays
+ * ------------------------------------------------------------------------
+ */
 bool
 kafka_workers_enter_relay(int32 outbox, KafkaRelayStatus **status)
 {
-	uint64		key = key_of(MyDatabaseId, outbox);
-	RelaySlot  *slot = NULL;
-	bool		taken;
+	bool		entered;
 
 	*status = &unseen;
 	reset_status(&unseen);
 	if (shared == NULL)
 		return true;
-	kafka_workers_leave_relay();
-	if (!leaves_at_exit)
-		before_shmem_exit(relay_leaves, (Datum) 0);
-	leaves_at_exit = true;
-	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	taken = slot_of(key) != NULL;
-	if (!taken)
-		slot = free_slot();
-	if (slot)
-		take_slot(slot, key);
-	LWLockRelease(shared->lock);
-	pg_memory_barrier();		/* before it looks at its rows */
-	if (slot)
-		*status = &slot->status;
-	return !taken;
+	entered = enter(key_of(MyDatabaseId, KAFKA_JOB_RELAY, outbox), 0);
+	if (mine)
+		*status = &mine->status;
+	return entered;
+}
+
+void
+kafka_workers_leave_relay(void)
+{
+	leave();
 }
 
 bool
@@ -399,25 +468,88 @@ copy_status(KafkaRelayStatus *to, KafkaRelayStatus *from)
 int
 kafka_workers_relay_of(int32 outbox, KafkaRelayStatus *status)
 {
-	RelaySlot  *slot;
+	Entry	   *entry;
 	int			pid = 0;
 
 	if (shared == NULL)
 		return 0;
 	LWLockAcquire(shared->lock, LW_SHARED);
-	slot = slot_of(key_of(MyDatabaseId, outbox));
-	if (slot)
+	entry = find_entry(key_of(MyDatabaseId, KAFKA_JOB_RELAY, outbox), 0);
+	if (entry)
 	{
-		pid = (int) pg_atomic_read_u32(&slot->pid);
-		copy_status(status, &slot->status);
+		pid = (int) pg_atomic_read_u32(&entry->pid);
+		copy_status(status, &entry->status);
 	}
 	LWLockRelease(shared->lock);
 	return pid;
 }
 
+/* ------------------------------------------------------------------------
+ * Workers of pipelines
+ * ------------------------------------------------------------------------
+ */
+bool
+kafka_workers_enter_pipeline(int32 pipeline, int slot)
+{
+	uint64		key = key_of(MyDatabaseId, KAFKA_JOB_PIPELINE, pipeline);
+
+	if (shared == NULL)
+		return false;
+	if (mine && pg_atomic_read_u64(&mine->key) == key && mine->slot == slot)
+		return true;
+	return enter(key, slot) && mine != NULL;
+}
+
+void
+kafka_workers_leave_pipeline(void)
+{
+	leave();
+}
+
 void
 kafka_workers_share(int *rank, int *count)
 {
+	uint64		key = mine ? pg_atomic_read_u64(&mine->key) : 0;
+
 	*rank = 0;
 	*count = 1;
+	if ((key & PIPELINE_BIT) == 0)
+		return;
+	*count = 0;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	for (int i = 0; i < shared->count; i++)
+	{
+		if (pg_atomic_read_u64(&shared->entry[i].key) != key)
+			continue;
+		(*count)++;
+		*rank += shared->entry[i].slot < mine->slot ? 1 : 0;
+	}
+	LWLockRelease(shared->lock);
+}
+
+int
+kafka_workers_of_pipeline(int32 pipeline, int *pids, int max)
+{
+	uint64		key = key_of(MyDatabaseId, KAFKA_JOB_PIPELINE, pipeline);
+	int			count = 0;
+
+	if (shared == NULL)
+		return 0;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	for (int i = 0; i < shared->count; i++)
+	{
+		if (pg_atomic_read_u64(&shared->entry[i].key) != key)
+			continue;
+		if (count < max)
+			pids[count] = (int) pg_atomic_read_u32(&shared->entry[i].pid);
+		count++;
+	}
+	LWLockRelease(shared->lock);
+	return count;
+}
+
+bool
+kafka_workers_run_pipeline(int32 pipeline)
+{
+	return kafka_workers_of_pipeline(pipeline, NULL, 0) > 0;
 }

@@ -15,6 +15,7 @@
 
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
+#include "worker/job.h"
 
 /* Asks for the memory where the library is being preloaded; called once, from _PG_init. */
 extern void kafka_shared_init(void);
@@ -27,20 +28,24 @@ extern bool kafka_workers_are_there(void);
  * For the COMMIT event: no lock, no allocation, nothing raised.  KAFKA_ALL_OUTBOXES: all of the
  * database.
  */
-#define KAFKA_ALL_OUTBOXES (-1)
+#define KAFKA_ALL_OUTBOXES KAFKA_ALL_JOBS
 extern void kafka_workers_wake_relay(Oid database, int32 outbox);
 
+/* The same for the workers of any job, and for those of all jobs of a database. */
+extern void kafka_workers_wake(Oid database, KafkaJobKind kind, int32 id);
+extern void kafka_workers_wake_database(Oid database);
+
 /*
- * Outboxes of this database were made, started or stopped: launcher and relays look at
- * kafka.outbox_definition again.  For after the COMMIT, as above.
+ * Outboxes of this database were made, started or stopped: launcher and workers look at the
+ * definitions again.  For after the COMMIT, as above.
  */
 extern void kafka_workers_wake_launcher(Oid database);
 
 /*
- * The same, and the launcher starts the relay of this outbox without regard to how the last one
+ * The same, and the launcher starts the worker of this job without regard to how the last one
  * ended (unresolved, or failed a moment ago).
  */
-extern void kafka_workers_retry_relay(Oid database, int32 outbox);
+extern void kafka_workers_retry(Oid database, KafkaJobKind kind, int32 id);
 
 /* What a relay that runs shows; plain reads and writes of one process each. */
 typedef struct KafkaRelayStatus
@@ -62,10 +67,11 @@ extern bool kafka_workers_enter_relay(int32 outbox, KafkaRelayStatus **status);
 extern void kafka_workers_leave_relay(void);
 
 /*
- * Has somebody woken this relay since it last asked?  Cleared by asking; false where it has no
+ * Has somebody woken this relay, or this worker of a pipeline, since it last asked?  Cleared by asking; false where it has no
  * entry, and can only look from time to time.  A latch is set only where the answer was false
  * before: so who does not ask is woken once and never again.  Ask, sleep if not, reset the latch,
- * look at the rows.
+ * look at the rows.  What wakes a pipeline's worker: COMMIT of kafka.stop_pipeline and the like, a
+ * change of its share, and the launcher when it wants the process to end.
  */
 extern bool kafka_workers_was_woken(void);
 
@@ -79,13 +85,33 @@ extern int	kafka_workers_relay_of(int32 outbox, KafkaRelayStatus *status);
 extern void kafka_workers_share(int *rank, int *count);
 
 /*
+ * Enters this process as a worker of a pipeline of this database; slot: 0 to parallelism - 1.  The
+ * others are woken.  False where another process has the slot, or there is no shared memory.  Left
+ * at exit, or by leave; the others are woken again.
+ */
+extern bool kafka_workers_enter_pipeline(int32 pipeline, int slot);
+extern void kafka_workers_leave_pipeline(void);
+
+/*
+ * The place of this process among the workers of its pipeline that are entered, by their slots, and how
+ * many they are; 0 of 1 where it has not entered.  May change at any time: then it is woken.
+ */
+extern void kafka_workers_share(int *rank, int *count);
+
+/* Is any worker of this pipeline of this database entered?  Then no session runs it. */
+extern bool kafka_workers_run_pipeline(int32 pipeline);
+
+/* Their process ids, up to max; returns how many there are. */
+extern int	kafka_workers_of_pipeline(int32 pipeline, int *pids, int max);
+
+/*
  * For src/worker.  The launcher enters and takes requests, until there are none: to look at a
- * database again (outbox 0), or to start a relay whatever befell the last one.  Too many of them
- * at once become the one to look everywhere.
+ * database again (KAFKA_JOB_NONE), or to start what works for a job whatever befell the last
+ * process.  Too many of them at once become the one to look everywhere.
  */
 extern void kafka_workers_enter_launcher(void);
 extern void kafka_workers_set_launcher_latch(void);
-extern bool kafka_workers_take_request(Oid *database, int32 *outbox);
+extern bool kafka_workers_take_request(KafkaJob *job);
 extern bool kafka_workers_take_look_everywhere(void);
 
 #endif							/* KAFKA_WORKER_SHARED_H */

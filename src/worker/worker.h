@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "ground/host.h"
 #include "nodes/pg_list.h"
 #include "worker/registry.h"
 
@@ -26,8 +27,9 @@ extern void kafka_leave_init(void);
 extern PGDLLEXPORT void kafka_launcher_main(Datum arg);
 extern PGDLLEXPORT void kafka_scout_main(Datum arg);
 extern PGDLLEXPORT void kafka_relay_worker_main(Datum arg);
+extern PGDLLEXPORT void kafka_pipeline_worker_main(Datum arg);
 
-/* A database that can be connected to, and whose outboxes are to be relayed. */
+/* A database that can be connected to, and whose outboxes and pipelines are to run. */
 typedef struct KafkaDatabase
 {
 	Oid			oid;
@@ -49,8 +51,18 @@ extern List *kafka_databases_refresh(List *databases);
 /*
  * At the start of a worker's main: takes its entry (registry.h), and connects to its database as
  * the bootstrap superuser.  It waits for no lock of others' for longer than lock_timeout (ms; 0:
- * no limit), and no setting of the database's or a role's makes it do other than it should.
+ * no limit), and no setting of the database's or a role's makes it do other than it should.  The
+ * memory context is one that stays, then.
  */
 extern KafkaWorker kafka_worker_connect(Datum arg, int lock_timeout);
+
+/* The name of that database. */
+extern const char *kafka_worker_database(void);
+
+/* How a worker's work is cut into transactions, and when it is to stop. */
+extern const KafkaHost kafka_worker_host;
+
+/* How a worker ended that was to stop. */
+extern KafkaWorkerEnd kafka_worker_stopped(void);
 
 #endif							/* KAFKA_WORKER_H */
