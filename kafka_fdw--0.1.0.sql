@@ -1646,7 +1646,8 @@ COMMENT ON COLUMN pipeline_offsets.rows IS
 COMMENT ON COLUMN pipeline_offsets.skipped IS
 'messages left out: by on_error, by the foreign table''s, or by mode ignore';
 COMMENT ON COLUMN pipeline_offsets.dead_letters IS 'messages that became dead letters';
-COMMENT ON COLUMN pipeline_offsets.batches IS 'transactions';
+COMMENT ON COLUMN pipeline_offsets.batches IS
+'transactions; one that loads several partitions is counted in the first of them';
 COMMENT ON COLUMN pipeline_offsets.batch_ms IS 'how long the last one took, ms';
 COMMENT ON COLUMN pipeline_offsets.rate IS
 'messages per second of late; 0 where none was read for 10 s';
@@ -1722,8 +1723,7 @@ COMMENT ON COLUMN pipelines.skipped IS
 'messages left out: by on_error, by the foreign table''s, or by mode ignore';
 COMMENT ON COLUMN pipelines.dead_letters IS
 'dead letters that wait in kafka.dead_letters';
-COMMENT ON COLUMN pipelines.batches IS
-'transactions; one with messages of several partitions counts in each';
+COMMENT ON COLUMN pipelines.batches IS 'transactions';
 COMMENT ON COLUMN pipelines.batch_ms IS 'how long the last one took, ms';
 COMMENT ON COLUMN pipelines.rate IS 'messages per second of late';
 COMMENT ON COLUMN pipelines.lag IS

@@ -12,6 +12,7 @@ CREATE FOREIGN TABLE source (v text) SERVER kafka OPTIONS (topic 'pipeline_right
 CREATE TABLE target (v text);
 CREATE TABLE log (what text, who text);
 CREATE VIEW shown AS SELECT name, owner, state FROM kafka.pipelines WHERE name LIKE 'pipeline_rights%' ORDER BY name;
+GRANT USAGE ON SCHEMA pipeline_rights TO PUBLIC;
 GRANT SELECT ON shown TO PUBLIC;
 GRANT INSERT ON log TO pipeline_rights_ann;
 
@@ -79,15 +80,15 @@ SELECT count(*) FROM target;
 SET ROLE pipeline_rights_ann;
 CREATE FUNCTION note(what text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO log VALUES (what, current_user);
+  INSERT INTO pipeline_rights.log VALUES (what, current_user);
   RETURN what;
 END $$;
 CREATE FUNCTION note_late() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM note(TG_ARGV[0]);
+  PERFORM pipeline_rights.note(TG_ARGV[0]);
   IF TG_ARGV[0] = 'deferred' THEN
-    SET CONSTRAINTS late DEFERRED;
-    INSERT INTO later VALUES (1);
+    SET CONSTRAINTS pipeline_rights.late DEFERRED;
+    INSERT INTO pipeline_rights.later VALUES (1);
   END IF;
   RETURN NULL;
 END $$;
@@ -97,9 +98,9 @@ CREATE CONSTRAINT TRIGGER soon AFTER INSERT ON soon DEFERRABLE INITIALLY DEFERRE
 CREATE CONSTRAINT TRIGGER late AFTER INSERT ON later DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_late('deferred again');
 CREATE FUNCTION handle(m kafka.message[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM note('handler');
+  PERFORM pipeline_rights.note('handler');
   INSERT INTO soon VALUES (1);
-  EXECUTE 'DECLARE held CURSOR WITH HOLD FOR SELECT note(''cursor'')';
+  EXECUTE 'DECLARE held CURSOR WITH HOLD FOR SELECT pipeline_rights.note(''cursor'')';
 END $$;
 SELECT kafka.create_pipeline('pipeline_rights_handler', 'source', handler => 'handle(kafka.message[])');
 RESET ROLE;

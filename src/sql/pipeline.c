@@ -322,7 +322,7 @@ kafka_alter_pipeline(PG_FUNCTION_ARGS)
 		tell_idle_workers(pipeline);
 	SPI_finish();
 	kafka_sql_pipeline_log("pipeline_altered", pipeline);
-	kafka_workers_request_at_commit(0);
+	kafka_workers_request_pipeline_at_commit(pipeline->id);
 	PG_RETURN_VOID();
 }
 
@@ -383,6 +383,6 @@ kafka_drop_pipeline(PG_FUNCTION_ARGS)
 	delete_rows(pipeline, !PG_ARGISNULL(1) && PG_GETARG_BOOL(1));
 	kafka_sql_pipeline_log("pipeline_dropped", pipeline);
 	SPI_finish();
-	kafka_workers_request_at_commit(0);
+	kafka_workers_request_pipeline_at_commit(pipeline->id);
 	PG_RETURN_VOID();
 }

@@ -99,7 +99,7 @@ kafka_start_pipeline(PG_FUNCTION_ARGS)
 	clear_failure(pipeline);
 	kafka_sql_pipeline_log("pipeline_started", pipeline);
 	SPI_finish();
-	kafka_workers_request_at_commit(0);
+	kafka_workers_request_pipeline_at_commit(pipeline->id);
 	PG_RETURN_VOID();
 }
 
@@ -118,7 +118,7 @@ kafka_stop_pipeline(PG_FUNCTION_ARGS)
 	kafka_pipeline_offsets_fence(pipeline->id);
 	kafka_sql_pipeline_log("pipeline_stopped", pipeline);
 	SPI_finish();
-	kafka_workers_request_at_commit(0);
+	kafka_workers_request_pipeline_at_commit(pipeline->id);
 	PG_RETURN_VOID();
 }
 
@@ -150,6 +150,6 @@ kafka_seek_pipeline(PG_FUNCTION_ARGS)
 				 errhint("kafka.start_pipeline lets it go on.")));
 	kafka_sql_pipeline_log("pipeline_moved", pipeline);
 	SPI_finish();
-	kafka_workers_request_at_commit(0);
+	kafka_workers_request_pipeline_at_commit(pipeline->id);
 	PG_RETURN_VOID();
 }
