@@ -1782,11 +1782,6 @@ COMMENT ON COLUMN workers.last_exit IS
 COMMENT ON COLUMN workers.next_start IS 'pending: when it is started';
 GRANT SELECT ON workers TO pg_monitor;
 
-CREATE FUNCTION pipeline_workers(pipeline integer) RETURNS integer[]
-AS 'MODULE_PATHNAME', 'kafka_pipeline_workers' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION pipeline_workers(integer) IS
-'processes that run a pipeline of this database (its number), by slot; NULL unless one has its owner''s privileges or is a member of pg_monitor';
-
 -- ---------------------------------------------------------------------------
 -- Care
 -- ---------------------------------------------------------------------------

@@ -16,7 +16,7 @@
 #include "client/producer.h"
 #include "client/topic.h"
 #include "client/transaction.h"
-#include "client/wait.h"
+#include "ground/clock.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
 #include "miscadmin.h"

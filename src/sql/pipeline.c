@@ -283,8 +283,8 @@ kafka_create_pipeline(PG_FUNCTION_ARGS)
 	insert_definition(&pipeline);
 	kafka_sql_pipeline_move(pipeline.id, &places, false);
 	tell_idle_workers(&pipeline);
-	SPI_finish();
 	kafka_sql_pipeline_log("pipeline_created", &pipeline);
+	SPI_finish();
 	PG_RETURN_VOID();
 }
 
@@ -320,9 +320,9 @@ kafka_alter_pipeline(PG_FUNCTION_ARGS)
 		kafka_pipeline_offsets_fence(pipeline->id);
 	if (pipeline->parallelism > before.parallelism)
 		tell_idle_workers(pipeline);
-	SPI_finish();
 	kafka_sql_pipeline_log("pipeline_altered", pipeline);
 	kafka_workers_request_pipeline_at_commit(pipeline->id);
+	SPI_finish();
 	PG_RETURN_VOID();
 }
 
@@ -382,7 +382,7 @@ kafka_drop_pipeline(PG_FUNCTION_ARGS)
 	pipeline = kafka_sql_pipeline_lock(fcinfo, 0);
 	delete_rows(pipeline, !PG_ARGISNULL(1) && PG_GETARG_BOOL(1));
 	kafka_sql_pipeline_log("pipeline_dropped", pipeline);
-	SPI_finish();
 	kafka_workers_request_pipeline_at_commit(pipeline->id);
+	SPI_finish();
 	PG_RETURN_VOID();
 }

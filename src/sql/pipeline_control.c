@@ -98,8 +98,8 @@ kafka_start_pipeline(PG_FUNCTION_ARGS)
 		kafka_pipeline_offsets_fence(pipeline->id);
 	clear_failure(pipeline);
 	kafka_sql_pipeline_log("pipeline_started", pipeline);
-	SPI_finish();
 	kafka_workers_request_pipeline_at_commit(pipeline->id);
+	SPI_finish();
 	PG_RETURN_VOID();
 }
 
@@ -117,8 +117,8 @@ kafka_stop_pipeline(PG_FUNCTION_ARGS)
 	set_enabled(pipeline, false);
 	kafka_pipeline_offsets_fence(pipeline->id);
 	kafka_sql_pipeline_log("pipeline_stopped", pipeline);
-	SPI_finish();
 	kafka_workers_request_pipeline_at_commit(pipeline->id);
+	SPI_finish();
 	PG_RETURN_VOID();
 }
 
@@ -149,7 +149,7 @@ kafka_seek_pipeline(PG_FUNCTION_ARGS)
 				(errmsg("pipeline \"%s\" has failed and stays so", pipeline->name),
 				 errhint("kafka.start_pipeline lets it go on.")));
 	kafka_sql_pipeline_log("pipeline_moved", pipeline);
-	SPI_finish();
 	kafka_workers_request_pipeline_at_commit(pipeline->id);
+	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * workers.c
- *	  kafka.start_relay, kafka.stop_relay, kafka.pipeline_workers and the view kafka.workers.
+ *	  kafka.start_relay, kafka.stop_relay and the view kafka.workers.
  *
  * Layer 3.
  *
@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
@@ -20,8 +19,6 @@
 #include "ground/query.h"
 #include "miscadmin.h"
 #include "sql/arguments.h"
-#include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
@@ -30,9 +27,6 @@
 #include "worker/shared.h"
 
 #define WORKER_COLUMNS 13
-
-/* Of one pipeline. */
-#define MAX_PIDS 256
 
 /* ------------------------------------------------------------------------
  * Starting and stopping
@@ -215,48 +209,4 @@ kafka_get_workers(PG_FUNCTION_ARGS)
 		if (copy[i].state != KAFKA_WORKER_NONE)
 			put_worker(fcinfo, &copy[i]);
 	return (Datum) 0;
-}
-
-/* ------------------------------------------------------------------------
- * Workers of a pipeline
- * ------------------------------------------------------------------------
- */
-static KafkaQuery query_owner = {
-	"SELECT owner::oid FROM kafka.pipeline_definition WHERE id OPERATOR(pg_catalog.=) $1",
-	1, {INT4OID}, NULL
-};
-
-static bool
-may_see_pipeline(int32 pipeline)
-{
-	Datum		values[1] = {Int32GetDatum(pipeline)};
-	Oid			owner = InvalidOid;
-	bool		isnull;
-
-	if (has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
-		return true;
-	SPI_connect();
-	if (kafka_query_look(&query_owner, values, NULL) > 0)
-		owner = DatumGetObjectId(kafka_query_value(1, &isnull));
-	SPI_finish();
-	return OidIsValid(owner) && has_privs_of_role(GetUserId(), owner);
-}
-
-PG_FUNCTION_INFO_V1(kafka_pipeline_workers);
-
-/* kafka.pipeline_workers(pipeline): process ids, by slot */
-Datum
-kafka_pipeline_workers(PG_FUNCTION_ARGS)
-{
-	int			pids[MAX_PIDS];
-	Datum		elements[MAX_PIDS];
-	int			count;
-
-	if (!may_see_pipeline(PG_GETARG_INT32(0)))
-		PG_RETURN_NULL();
-	count = kafka_workers_of_pipeline(PG_GETARG_INT32(0), pids, MAX_PIDS);
-	for (int i = 0; i < Min(count, MAX_PIDS); i++)
-		elements[i] = Int32GetDatum(pids[i]);
-	PG_RETURN_ARRAYTYPE_P(construct_array(elements, Min(count, MAX_PIDS), INT4OID, sizeof(int32),
-										  true, TYPALIGN_INT));
 }

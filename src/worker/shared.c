@@ -526,30 +526,3 @@ kafka_workers_share(int *rank, int *count)
 	}
 	LWLockRelease(shared->lock);
 }
-
-int
-kafka_workers_of_pipeline(int32 pipeline, int *pids, int max)
-{
-	uint64		key = key_of(MyDatabaseId, KAFKA_JOB_PIPELINE, pipeline);
-	int			count = 0;
-
-	if (shared == NULL)
-		return 0;
-	LWLockAcquire(shared->lock, LW_SHARED);
-	for (int i = 0; i < shared->count; i++)
-	{
-		if (pg_atomic_read_u64(&shared->entry[i].key) != key)
-			continue;
-		if (count < max)
-			pids[count] = (int) pg_atomic_read_u32(&shared->entry[i].pid);
-		count++;
-	}
-	LWLockRelease(shared->lock);
-	return count;
-}
-
-bool
-kafka_workers_run_pipeline(int32 pipeline)
-{
-	return kafka_workers_of_pipeline(pipeline, NULL, 0) > 0;
-}

@@ -67,22 +67,16 @@ extern bool kafka_workers_enter_relay(int32 outbox, KafkaRelayStatus **status);
 extern void kafka_workers_leave_relay(void);
 
 /*
- * Has somebody woken this relay, or this worker of a pipeline, since it last asked?  Cleared by asking; false where it has no
- * entry, and can only look from time to time.  A latch is set only where the answer was false
- * before: so who does not ask is woken once and never again.  Ask, sleep if not, reset the latch,
- * look at the rows.  What wakes a pipeline's worker: COMMIT of kafka.stop_pipeline and the like, a
- * change of its share, and the launcher when it wants the process to end.
+ * Has somebody woken this relay, or this worker of a pipeline, since it last asked?  Cleared by
+ * asking; false where it has no entry, and can only look from time to time.  A latch is set only
+ * where the answer was false before: so who does not ask is woken once and never again.  Ask,
+ * sleep if not, reset the latch, look at the rows.  What wakes a pipeline's worker: COMMIT of
+ * kafka.stop_pipeline and the like, a change of its share, and the launcher when it wants the process to end.
  */
 extern bool kafka_workers_was_woken(void);
 
 /* The process that relays an outbox of this database and its status (a copy); 0: none. */
 extern int	kafka_workers_relay_of(int32 outbox, KafkaRelayStatus *status);
-
-/*
- * This process among the live workers of its pipeline, in the order of their slots: 0 of 1 where it is
- * none of them.
- */
-extern void kafka_workers_share(int *rank, int *count);
 
 /*
  * Enters this process as a worker of a pipeline of this database; slot: 0 to parallelism - 1.  The
@@ -93,16 +87,10 @@ extern bool kafka_workers_enter_pipeline(int32 pipeline, int slot);
 extern void kafka_workers_leave_pipeline(void);
 
 /*
- * The place of this process among the workers of its pipeline that are entered, by their slots, and how
- * many they are; 0 of 1 where it has not entered.  May change at any time: then it is woken.
+ * The place of this process among the workers of its pipeline that are entered, by their slots,
+ * and how many they are; 0 of 1 where it has not entered.  May change at any time: then it is woken.
  */
 extern void kafka_workers_share(int *rank, int *count);
-
-/* Is any worker of this pipeline of this database entered?  Then no session runs it. */
-extern bool kafka_workers_run_pipeline(int32 pipeline);
-
-/* Their process ids, up to max; returns how many there are. */
-extern int	kafka_workers_of_pipeline(int32 pipeline, int *pids, int max);
 
 /*
  * For src/worker.  The launcher enters and takes requests, until there are none: to look at a

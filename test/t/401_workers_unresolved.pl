@@ -33,7 +33,7 @@ sub restarts_of
 $psql->query_safe('CREATE DATABASE copy TEMPLATE shop', 60);
 KafkaFdwTest::wait_until(sub { state_of('copy') eq 'unresolved' }, 30, 'the relay of the copy does not go on');
 KafkaFdwTest::wait_until(sub { state_of('shop') eq 'running' }, 30, 'that of the original does');
-is($psql->query_safe("SELECT last_exit FROM kafka.workers WHERE database = 'copy'"), 'unresolved', 'the view says why');
+is($psql->query_safe("SELECT last_exit FROM kafka.workers WHERE type = 'relay' AND database = 'copy'"), 'unresolved', 'the view says why');
 
 # Whatever makes the launcher look, it does not start it.
 my $copy = KafkaFdwTest::session($node, dbname => 'copy');
