@@ -211,6 +211,7 @@ kafka_pipeline_load(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 								 run->messages[load.done].offset);
 	else if (!run->shown_running)
 		kafka_pipeline_set_state(run->id, "running", NULL, KAFKA_UNKNOWN, KAFKA_UNKNOWN);
+	kafka_pipeline_commit_as_owner(pipeline);
 	kafka_pipeline_commit(run);
 	run->shown_running = true;
 	note_stored(run);
