@@ -212,7 +212,7 @@ wait_for_messages(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 		if (!has_content(run))
 			kafka_pipeline_note_running(run);
 		/* those that are there already, with one look at the clock for many */
-		for (int n = 0; n < CLOCK_EVERY && run->nmessages > n && !is_full(run); n++)
+		for (int n = 0; n < CLOCK_EVERY && run->nmessages > 0 && !is_full(run); n++)
 		{
 			int			before = run->nmessages;
 
