@@ -256,6 +256,7 @@ load_message(void *arg)
 
 	rehearsal->result = kafka_loader_show(rehearsal->loader, rehearsal->msg);
 	kafka_loader_load(rehearsal->loader, rehearsal->msg, 1, &rehearsal->skipped, &loaded);
+	rehearsal->skipped |= loaded.skipped > 0;	/* by mode ignore */
 }
 
 static void
