@@ -1615,7 +1615,8 @@ COMMENT ON FUNCTION pipeline_runners() IS
 -- Users see the pipelines of roles whose privileges they have; pg_monitor sees all.
 CREATE VIEW pipeline_offsets WITH (security_barrier) AS
 SELECT d.name AS pipeline, d.topic, o.partition, o.next_offset, o.end_offset,
-  greatest(o.end_offset - o.next_offset, 0) AS lag,
+  CASE WHEN o.end_offset IS NOT NULL
+    THEN greatest(o.end_offset - o.next_offset, 0) END AS lag,
   CASE WHEN o.end_offset <= o.next_offset THEN interval '0'
     WHEN o.end_offset IS NOT NULL
       THEN greatest(clock_timestamp() - o.message_time, interval '0') END AS lag_time,
@@ -1645,7 +1646,8 @@ COMMENT ON COLUMN pipeline_offsets.rows IS
 COMMENT ON COLUMN pipeline_offsets.skipped IS
 'messages left out: by on_error, by the foreign table''s, or by mode ignore';
 COMMENT ON COLUMN pipeline_offsets.dead_letters IS 'messages that became dead letters';
-COMMENT ON COLUMN pipeline_offsets.batches IS 'transactions';
+COMMENT ON COLUMN pipeline_offsets.batches IS
+'transactions; one that loads several partitions is counted in the first of them';
 COMMENT ON COLUMN pipeline_offsets.batch_ms IS 'how long the last one took, ms';
 COMMENT ON COLUMN pipeline_offsets.rate IS
 'messages per second of late; 0 where none was read for 10 s';
@@ -1683,7 +1685,8 @@ LEFT JOIN LATERAL (
     sum(p.batches)::bigint AS batches,
     (array_agg(p.batch_ms ORDER BY p.updated DESC NULLS LAST))[1] AS batch_ms,
     sum(p.rate) FILTER (WHERE p.updated > clock_timestamp() - interval '10 seconds') AS rate,
-    sum(greatest(p.end_offset - p.next_offset, 0))::bigint AS lag,
+    sum(greatest(p.end_offset - p.next_offset, 0)) FILTER (WHERE p.end_offset IS NOT NULL)::bigint
+      AS lag,
     min(p.message_time) FILTER (WHERE p.end_offset > p.next_offset) AS message_time,
     max(p.updated) AS last_batch
   FROM pipeline_offset p WHERE p.pipeline = d.id) o ON true
@@ -1720,8 +1723,7 @@ COMMENT ON COLUMN pipelines.skipped IS
 'messages left out: by on_error, by the foreign table''s, or by mode ignore';
 COMMENT ON COLUMN pipelines.dead_letters IS
 'dead letters that wait in kafka.dead_letters';
-COMMENT ON COLUMN pipelines.batches IS
-'transactions; one with messages of several partitions counts in each';
+COMMENT ON COLUMN pipelines.batches IS 'transactions';
 COMMENT ON COLUMN pipelines.batch_ms IS 'how long the last one took, ms';
 COMMENT ON COLUMN pipelines.rate IS 'messages per second of late';
 COMMENT ON COLUMN pipelines.lag IS

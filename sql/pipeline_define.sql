@@ -86,7 +86,7 @@ SELECT kafka.alter_pipeline('pipeline_define', mode => 'ignore', on_error => 'de
 SELECT kafka.alter_pipeline('pipeline_define', batch_rows => 7, batch_interval => '250ms');
 SELECT mode, on_error, batch_rows, batch_interval, parallelism, options FROM kafka.pipeline_definition WHERE name = 'pipeline_define';
 SELECT * FROM pipeline_define_offsets;
-SELECT kafka.alter_pipeline('pipeline_define', handler => 'pipeline_define_handler');
+SELECT kafka.alter_pipeline('pipeline_define', handler => 'pipeline_define_handler(kafka.message[])');
 SELECT target, handler, mode FROM kafka.pipelines WHERE name = 'pipeline_define';
 SELECT kafka.alter_pipeline('pipeline_define', target => 'pipeline_define_target', source => 'pipeline_define_other', options => '{"format": "json"}', columns => '{id,v}', mode => 'upsert');
 SELECT * FROM pipeline_define_offsets;
@@ -114,10 +114,10 @@ DROP TABLE pipeline_define_target;
 SELECT kafka.start_pipeline('pipeline_define');
 ROLLBACK;
 -- the server's new name is known
+BEGIN;
 ALTER SERVER kafka RENAME TO pipeline_define_renamed;
 SELECT server FROM kafka.pipelines WHERE name = 'pipeline_define';
-ALTER SERVER pipeline_define_renamed RENAME TO kafka;
-SELECT server FROM kafka.pipelines WHERE name = 'pipeline_define';
+ROLLBACK;
 
 -- dropped
 INSERT INTO kafka.dead_letter (pipeline, topic, partition, "offset", sqlstate, error, failed) SELECT id, topic, 0, 0, '22000', 'x', now() FROM kafka.pipeline_definition WHERE name = 'pipeline_define';

@@ -11,37 +11,31 @@
  */
 #include "postgres.h"
 
+#include "ground/utility.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "outbox/row.h"
-#include "tcop/utility.h"
 #include "worker/shared.h"
 
-static ProcessUtility_hook_type previous_hook;
+static void *
+before(Node *command)
+{
+	return IsA(command, TransactionStmt) &&
+		((TransactionStmt *) command)->kind == TRANS_STMT_COMMIT_PREPARED ? command : NULL;
+}
 
 static void
-on_utility(PlannedStmt *stmt, const char *query, bool read_only_tree,
-		   ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *env,
-		   DestReceiver *dest, QueryCompletion *qc)
+wake(void *note)
 {
-	bool		commits = IsA(stmt->utilityStmt, TransactionStmt) &&
-		((TransactionStmt *) stmt->utilityStmt)->kind == TRANS_STMT_COMMIT_PREPARED;
-
-	if (previous_hook)
-		previous_hook(stmt, query, read_only_tree, context, params, env, dest, qc);
-	else
-		standard_ProcessUtility(stmt, query, read_only_tree, context, params, env, dest, qc);
-	if (commits)
-	{
-		/* an outbox that it has made needs a relay first */
-		kafka_workers_wake_launcher(MyDatabaseId);
-		kafka_workers_wake_relay(MyDatabaseId, KAFKA_ALL_OUTBOXES);
-	}
+	/* an outbox that it has made needs a relay first */
+	kafka_workers_wake_launcher(MyDatabaseId);
+	kafka_workers_wake_relay(MyDatabaseId, KAFKA_ALL_OUTBOXES);
 }
+
+static const KafkaUtility utility = {.before = before, .after = wake};
 
 void
 kafka_outbox_prepared_init(void)
 {
-	previous_hook = ProcessUtility_hook;
-	ProcessUtility_hook = on_utility;
+	kafka_utility_add(&utility);
 }

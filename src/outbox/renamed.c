@@ -14,14 +14,20 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "ground/query.h"
+#include "ground/utility.h"
 #include "nodes/parsenodes.h"
 #include "outbox/outbox.h"
-#include "ground/query.h"
-#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-static ProcessUtility_hook_type previous_hook;
+/* A server, or a role. */
+typedef struct Renaming
+{
+	bool		is_server;
+	const char *from;
+	const char *to;
+} Renaming;
 
 static KafkaQuery server_query = {
 	.text = "UPDATE kafka.outbox_definition d SET server = $2 "
@@ -58,58 +64,43 @@ has_table(const char *name)
 	return OidIsValid(namespace) && OidIsValid(get_relname_relid(name, namespace));
 }
 
-static void
-rename_in(KafkaQuery *query, const char *from, const char *to)
+static void *
+before(Node *command)
 {
-	Datum		values[] = {name_datum(from), name_datum(to)};
+	const RenameStmt *statement = (const RenameStmt *) command;
+	Renaming   *renaming;
+
+	if (!IsA(command, RenameStmt) || (statement->renameType != OBJECT_FOREIGN_SERVER &&
+									  statement->renameType != OBJECT_ROLE))
+		return NULL;
+	renaming = palloc(sizeof(Renaming));
+	renaming->is_server = statement->renameType == OBJECT_FOREIGN_SERVER;
+	renaming->from = pstrdup(renaming->is_server ? strVal(statement->object) :
+							 statement->subname);
+	renaming->to = pstrdup(statement->newname);
+	return renaming;
+}
+
+static void
+rename_in(void *note)
+{
+	const Renaming *renaming = (const Renaming *) note;
+	Datum		values[] = {name_datum(renaming->from), name_datum(renaming->to)};
 
 	if (!has_table("outbox_definition"))
 		return;
 	SPI_connect();
-	if (kafka_query_run(query, values, NULL) > 0)
+	if (kafka_query_run(renaming->is_server ? &server_query : &user_query, values, NULL) > 0)
 		kafka_outbox_changed();
-	if (query == &server_query && has_table("pipeline_definition"))
+	if (renaming->is_server && has_table("pipeline_definition"))
 		(void) kafka_query_run(&pipeline_query, values, NULL);
 	SPI_finish();
 }
 
-static void
-on_utility(PlannedStmt *stmt, const char *query, bool read_only_tree,
-		   ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *env,
-		   DestReceiver *dest, QueryCompletion *qc)
-{
-	KafkaQuery *renames = NULL;
-	char	   *from = NULL;
-	char	   *to = NULL;
-
-	/* looked at before: a procedure's ROLLBACK may free the statement while it runs */
-	if (IsA(stmt->utilityStmt, RenameStmt))
-	{
-		const RenameStmt *rename = (const RenameStmt *) stmt->utilityStmt;
-
-		if (rename->renameType == OBJECT_FOREIGN_SERVER)
-		{
-			renames = &server_query;
-			from = pstrdup(strVal(rename->object));
-		}
-		else if (rename->renameType == OBJECT_ROLE)
-		{
-			renames = &user_query;
-			from = pstrdup(rename->subname);
-		}
-		to = renames ? pstrdup(rename->newname) : NULL;
-	}
-	if (previous_hook)
-		previous_hook(stmt, query, read_only_tree, context, params, env, dest, qc);
-	else
-		standard_ProcessUtility(stmt, query, read_only_tree, context, params, env, dest, qc);
-	if (renames)
-		rename_in(renames, from, to);
-}
+static const KafkaUtility utility = {.before = before, .after = rename_in};
 
 void
 kafka_outbox_renamed_init(void)
 {
-	previous_hook = ProcessUtility_hook;
-	ProcessUtility_hook = on_utility;
+	kafka_utility_add(&utility);
 }

@@ -28,7 +28,7 @@
 #define COLLECT_MS 5000
 
 /* Messages between two looks at the clock. */
-#define CLOCK_EVERY 16
+#define CLOCK_EVERY 128
 
 static uint32 share_event;
 
@@ -159,7 +159,7 @@ take_next(KafkaPipelineRun *run, int wait_ms, instr_time *silence, KafkaPipeline
 	KafkaMemberEvent event;
 
 	kafka_member_next(run->member, wait_ms, &event);
-	if (event.type != KAFKA_MEMBER_NOTHING)
+	if (event.type != KAFKA_MEMBER_NOTHING && wait_ms > 0)
 		INSTR_TIME_SET_CURRENT(*silence);
 	switch (event.type)
 	{
@@ -211,10 +211,16 @@ wait_for_messages(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 			return step;
 		if (!has_content(run))
 			kafka_pipeline_note_running(run);
-		/* those that are there already */
-		for (int i = 0; i < CLOCK_EVERY && run->nmessages > 0 && !is_full(run); i++)
+		/* those that are there already, with one look at the clock for many */
+		for (int n = 0; n < CLOCK_EVERY && run->nmessages > 0 && !is_full(run); n++)
+		{
+			int			before = run->nmessages;
+
 			if (!take_next(run, 0, &silence, &step, end))
 				return step;
+			if (run->nmessages == before)
+				break;
+		}
 	}
 	return KAFKA_STEP_ON;
 }

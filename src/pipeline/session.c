@@ -14,6 +14,7 @@
 #include "client/topic.h"
 #include "ground/compat.h"
 #include "ground/logfmt.h"
+#include "miscadmin.h"
 #include "pipeline/run_internal.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -84,6 +85,17 @@ note_share(KafkaPipelineRun *run)
 	run->count = 1;
 	if (run->until->wait)
 		kafka_workers_share(&run->rank, &run->count);
+}
+
+static bool
+has_new_share(const KafkaPipelineRun *run)
+{
+	int			rank = run->rank;
+	int			count = run->count;
+
+	if (run->until->wait)
+		kafka_workers_share(&rank, &count);
+	return rank != run->rank || count != run->count;
 }
 
 static bool
@@ -220,6 +232,9 @@ kafka_pipeline_start(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	if (step == KAFKA_STEP_ON)
 		step = begin_to_read(run, end);
 	kafka_pipeline_commit(run);
+	/* what was taken by an old share is another's, who may have taken it before: he does so again */
+	if (has_new_share(run))
+		kafka_workers_wake(MyDatabaseId, KAFKA_JOB_PIPELINE, run->id);
 	/* the claim first: a position that is read and not yet ours may move */
 	if (step == KAFKA_STEP_ON && run->npartitions > 0)
 	{
@@ -247,17 +262,8 @@ kafka_pipeline_forget(KafkaPipelineRun *run)
 bool
 kafka_pipeline_must_restart(KafkaPipelineRun *run)
 {
-	int			rank;
-	int			count;
-
-	if (kafka_workers_was_woken())
+	if (kafka_workers_was_woken() || has_new_share(run))
 		return true;
-	if (run->until->wait)
-	{
-		kafka_workers_share(&rank, &count);
-		if (rank != run->rank || count != run->count)
-			return true;
-	}
 	if (run->member && kafka_member_is_stale(run->member))
 		return true;
 	if (GetCurrentTimestamp() < run->next_look)

@@ -16,16 +16,22 @@
 #include "client/sent.h"
 #include "client/stats.h"
 #include "client/topic.h"
+#include "ground/utility.h"
 #include "nodes/parsenodes.h"
 #include "sql/discard.h"
-#include "tcop/utility.h"
 #include "transaction/consumers.h"
 #include "transaction/manual.h"
 
-static ProcessUtility_hook_type previous_hook;
+static void *
+before(Node *command)
+{
+	return IsA(command, DiscardStmt) && ((DiscardStmt *) command)->target == DISCARD_ALL ?
+		command : NULL;
+}
 
+/* Afterwards: where it is refused, nothing is discarded. */
 static void
-discard_all(void)
+discard_all(void *note)
 {
 	kafka_consumers_close_all();
 	kafka_manual_close_all();
@@ -35,27 +41,10 @@ discard_all(void)
 	kafka_stats_reset();
 }
 
-static void
-on_utility(PlannedStmt *stmt, const char *query, bool read_only_tree,
-		   ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *env,
-		   DestReceiver *dest, QueryCompletion *qc)
-{
-	/* looked at before: a procedure's ROLLBACK may free the statement while it runs */
-	bool		discards = IsA(stmt->utilityStmt, DiscardStmt) &&
-		((DiscardStmt *) stmt->utilityStmt)->target == DISCARD_ALL;
-
-	if (previous_hook)
-		previous_hook(stmt, query, read_only_tree, context, params, env, dest, qc);
-	else
-		standard_ProcessUtility(stmt, query, read_only_tree, context, params, env, dest, qc);
-	/* afterwards: where it is refused, nothing is discarded */
-	if (discards)
-		discard_all();
-}
+static const KafkaUtility utility = {.before = before, .after = discard_all};
 
 void
 kafka_discard_init(void)
 {
-	previous_hook = ProcessUtility_hook;
-	ProcessUtility_hook = on_utility;
+	kafka_utility_add(&utility);
 }

@@ -28,7 +28,7 @@
 #include "worker/requests.h"
 
 #define DEFAULT_BATCH_ROWS 20000
-#define DEFAULT_BATCH_INTERVAL 1000
+#define DEFAULT_BATCH_INTERVAL 200
 
 /* ------------------------------------------------------------------------
  * The table
@@ -272,6 +272,8 @@ kafka_create_pipeline(PG_FUNCTION_ARGS)
 	pipeline.search_path = pstrdup(namespace_search_path);
 	pipeline.options = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
 	kafka_sql_pipeline_arguments(fcinfo, true, &pipeline);
+	kafka_pipeline_resolve(&pipeline);
+	(void) kafka_sql_pipeline_partitions(&pipeline);
 	kafka_sql_pipeline_check(&pipeline);
 	places = kafka_sql_pipeline_places(&pipeline,
 									   PG_ARGISNULL(KAFKA_PIPELINE_ARG_START) ?
@@ -298,16 +300,21 @@ kafka_alter_pipeline(PG_FUNCTION_ARGS)
 {
 	KafkaPipeline *pipeline;
 	KafkaPipeline before;
+	bool		other_topic;
 
 	PreventCommandIfReadOnly("kafka.alter_pipeline()");
 	SPI_connect();
 	pipeline = kafka_sql_pipeline_lock(fcinfo, 0);
 	before = *pipeline;
 	kafka_sql_pipeline_arguments(fcinfo, false, pipeline);
+	kafka_pipeline_resolve(pipeline);
+	other_topic = strcmp(pipeline->topic, before.topic) != 0 ||
+		strcmp(pipeline->server, before.server) != 0;
+	if (other_topic)
+		(void) kafka_sql_pipeline_partitions(pipeline);
 	kafka_sql_pipeline_check(pipeline);
 	update_definition(pipeline);
-	if (strcmp(pipeline->topic, before.topic) != 0 ||
-		strcmp(pipeline->server, before.server) != 0)
+	if (other_topic)
 		begin_anew(pipeline);
 	else
 		kafka_pipeline_offsets_fence(pipeline->id);

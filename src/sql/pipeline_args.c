@@ -297,12 +297,10 @@ kafka_sql_pipeline_lock(FunctionCallInfo fcinfo, int argno)
 }
 
 void
-kafka_sql_pipeline_check(KafkaPipeline *pipeline)
+kafka_sql_pipeline_check(const KafkaPipeline *pipeline)
 {
-	KafkaPipelineUser saved;
+	KafkaPipelineUser saved = kafka_pipeline_enter(pipeline);
 
-	kafka_pipeline_resolve(pipeline);
-	saved = kafka_pipeline_enter(pipeline);
 	kafka_loader_end(kafka_loader_begin(pipeline));
 	kafka_pipeline_leave(&saved);
 }

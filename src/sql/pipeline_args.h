@@ -47,10 +47,10 @@ extern void kafka_sql_pipeline_arguments(FunctionCallInfo fcinfo, bool has_start
 extern KafkaPipeline *kafka_sql_pipeline_lock(FunctionCallInfo fcinfo, int argno);
 
 /*
- * Resolves the definition, and raises what its owner would meet if he ran it: rights, the target's
+ * Raises what the owner of a resolved pipeline would meet if he ran it: rights, the target's
  * columns, the handler.  With SPI connected; asks no broker.
  */
-extern void kafka_sql_pipeline_check(KafkaPipeline *pipeline);
+extern void kafka_sql_pipeline_check(const KafkaPipeline *pipeline);
 
 /* Places in the partitions of a topic. */
 typedef struct KafkaPipelinePlaces

@@ -90,6 +90,7 @@ kafka_start_pipeline(PG_FUNCTION_ARGS)
 	require_workers();
 	SPI_connect();
 	pipeline = kafka_sql_pipeline_lock(fcinfo, 0);
+	kafka_pipeline_resolve(pipeline);
 	kafka_sql_pipeline_check(pipeline);
 	set_enabled(pipeline, true);
 	/* who runs it in the foreground gives way; workers that run it need not */

@@ -21,10 +21,10 @@
 #include "commands/defrem.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
+#include "ground/utility.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "storage/latch.h"
-#include "tcop/utility.h"
 #include "utils/wait_event.h"
 #include "worker/requests.h"
 #include "worker/shared.h"
@@ -36,8 +36,6 @@
 #define SLICE_MS 10
 
 #define MAX_PIDS 256
-
-static ProcessUtility_hook_type previous_hook;
 
 static const char *
 option(List *options, const char *name)
@@ -115,30 +113,28 @@ make_workers_leave(const char *name)
 		await_leaving(database);
 }
 
-static void
-on_utility(PlannedStmt *stmt, const char *query, bool read_only_tree,
-		   ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *env,
-		   DestReceiver *dest, QueryCompletion *qc)
+static void *
+before(Node *command)
 {
-	const char *wanted = wanted_database(stmt->utilityStmt);
-	CreatedbStmt *creates = IsA(stmt->utilityStmt, CreatedbStmt) ?
-		(CreatedbStmt *) stmt->utilityStmt : NULL;
+	const char *wanted = wanted_database(command);
 
 	if (wanted)
 		make_workers_leave(wanted);
-	if (previous_hook)
-		previous_hook(stmt, query, read_only_tree, context, params, env, dest, qc);
-	else
-		standard_ProcessUtility(stmt, query, read_only_tree, context, params, env, dest, qc);
-	if (creates)
-		kafka_workers_look_at_commit(get_database_oid(creates->dbname, true));
+	return IsA(command, CreatedbStmt) ? pstrdup(((CreatedbStmt *) command)->dbname) : NULL;
 }
+
+static void
+look_at_new(void *name)
+{
+	kafka_workers_look_at_commit(get_database_oid((const char *) name, true));
+}
+
+static const KafkaUtility utility = {.before = before, .after = look_at_new};
 
 void
 kafka_leave_init(void)
 {
 	if (!process_shared_preload_libraries_in_progress || kafka_setting_max_workers == 0)
 		return;
-	previous_hook = ProcessUtility_hook;
-	ProcessUtility_hook = on_utility;
+	kafka_utility_add(&utility);
 }

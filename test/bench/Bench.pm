@@ -30,8 +30,8 @@ sub set_options
 		die "not a number: $_\n" if $name !~ /^(section|only)$/ && $value !~ /^\d+$/;
 		$opt{$name} = $value;
 	}
-	die "section: reading, writing, consuming, outbox or all\n"
-		unless $opt{section} =~ /^(reading|writing|consuming|outbox|all)$/;
+	die "section: reading, writing, consuming, outbox, pipeline or all\n"
+		unless $opt{section} =~ /^(reading|writing|consuming|outbox|pipeline|all)$/;
 }
 
 # Does only= leave this part of a section in?

@@ -10,6 +10,7 @@ use Bench;
 use Consuming;
 use Instructions;
 use Outbox;
+use Pipeline;
 use Reading;
 use Writing;
 
@@ -28,8 +29,9 @@ if ($callgrind)
 	exit 0;
 }
 my %sections = (reading => sub { Reading::run($session, $major) }, writing => sub { Writing::run($session) },
-	consuming => sub { Consuming::run($session) }, outbox => sub { Outbox::run() });
-for my $section (qw(reading writing consuming outbox))
+	consuming => sub { Consuming::run($session) }, outbox => sub { Outbox::run() },
+	pipeline => sub { Pipeline::run() });
+for my $section (qw(reading writing consuming outbox pipeline))
 {
 	next unless $opt{section} eq $section || $opt{section} eq 'all';
 	$sections{$section}->();

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * outbox_probe.c
- *	  What a read_committed reader sees of an outbox, and when: the measure for the relay.
+ *	  What a read_committed reader sees of an outbox, and when: the measure for the relay; and what
+ *	  a session sees of a pipeline's table.
  *
  *	  outbox_probe count BROKERS TOPIC COUNT
  *		  prints "ready" when it reads at the topic's end, and the time of day, in s, of the
@@ -15,6 +16,12 @@
  *			  writing: the same of statements
  *		  A session that loses its connection makes a new one; what became of its statement is
  *		  "unknown".
+ *
+ *	  outbox_probe loaded BROKERS TOPIC RATE SECONDS SQL
+ *		  sends messages of 100 bytes, "number,padding", and executes SQL every ms, which has to
+ *		  give the numbers of rows behind the place $1 in the order of their loading, as (place,
+ *		  number).  Prints as stream does latency, from the call that sends a message to the result
+ *		  that has its row, and messages
  *
  * Reader and writers are one process, so that times are of one steady clock.
  *
@@ -290,21 +297,23 @@ write_rows(void *arg)
  * The stream
  * ------------------------------------------------------------------------
  */
-static long
-see(rd_kafka_message_t *msg, double now)
+static void
+see(long number, double now)
 {
-	char		text[32] = "";
-	long		number;
-
-	memcpy(text, msg->payload, msg->len < sizeof(text) ? msg->len : sizeof(text) - 1);
-	number = atol(text);
-	rd_kafka_message_destroy(msg);
 	if (number < 0 || number >= nsent)
 		fail("stream", "a message of somebody else");
-	if (sent[number].times_seen++ > 0)
-		return 0;
-	sent[number].seen = now;
-	return 1;
+	if (sent[number].times_seen++ == 0)
+		sent[number].seen = now;
+}
+
+static void
+see_message(rd_kafka_message_t *msg, double now)
+{
+	char		text[32] = "";
+
+	memcpy(text, msg->payload, msg->len < sizeof(text) ? msg->len : sizeof(text) - 1);
+	see(atol(text), now);
+	rd_kafka_message_destroy(msg);
 }
 
 static long
@@ -329,7 +338,7 @@ read_stream(Reader *reader)
 		double		now = now_ms(CLOCK_MONOTONIC);
 
 		for (ssize_t i = 0; i < n; i++)
-			(void) see(reader->batch[i], now);
+			see_message(reader->batch[i], now);
 		if (n > 0)
 			last = now;
 		else if ((atomic_load(&writing) == 0 && committed() == 0) || now - last > PATIENCE_MS)
@@ -431,6 +440,111 @@ stream(char **argv)
 	close_reader(&reader);
 }
 
+/* ------------------------------------------------------------------------
+ * Messages that are loaded into a table
+ * ------------------------------------------------------------------------
+ */
+#define SENT_BYTES 100
+
+/* Without waiting for more to send with a message. */
+static void *
+send_messages(void *arg)
+{
+	char	  **argv = arg;
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	rd_kafka_t *rk;
+	int			npartitions;
+
+	set_property(conf, "bootstrap.servers", argv[2]);
+	set_property(conf, "linger.ms", "0");
+	rk = new_handle(RD_KAFKA_PRODUCER, conf);
+	npartitions = partitions_of(rk, argv[3]);
+	start = now_ms(CLOCK_MONOTONIC) + 100;
+	for (long number = 0; number < nsent; number++)
+	{
+		double		wait = start + interval * number - now_ms(CLOCK_MONOTONIC);
+		char		value[SENT_BYTES + 1];
+		rd_kafka_resp_err_t err;
+
+		if (wait > 0)
+			usleep((useconds_t) (wait * 1000));
+		memset(value, 'x', SENT_BYTES);
+		value[snprintf(value, sizeof(value), "%ld", number)] = ',';
+		sent[number].committed = now_ms(CLOCK_MONOTONIC);
+		atomic_store(&sent[number].outcome, COMMITTED);
+		err = rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(argv[3]),
+								RD_KAFKA_V_PARTITION((int32_t) (number % npartitions)),
+								RD_KAFKA_V_VALUE(value, SENT_BYTES),
+								RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+		if (err)
+			fail("produce", rd_kafka_err2str(err));
+		rd_kafka_poll(rk, 0);
+	}
+	if (rd_kafka_flush(rk, TIMEOUT_MS))
+		fail("flush", "messages are left");
+	rd_kafka_destroy(rk);
+	atomic_store(&writing, 0);
+	return NULL;
+}
+
+/* Rows that have come; returns the place of the last one. */
+static long
+look_at_table(PGconn *conn, long place, long *nseen)
+{
+	char		text[32];
+	const char *values[] = {text};
+	PGresult   *result;
+	double		now;
+
+	snprintf(text, sizeof(text), "%ld", place);
+	result = PQexecPrepared(conn, "send", 1, values, NULL, NULL, 0);
+	now = now_ms(CLOCK_MONOTONIC);
+	if (PQresultStatus(result) != PGRES_TUPLES_OK)
+		fail("table", PQerrorMessage(conn));
+	for (int i = 0; i < PQntuples(result); i++)
+	{
+		place = atol(PQgetvalue(result, i, 0));
+		see(atol(PQgetvalue(result, i, 1)), now);
+	}
+	*nseen += PQntuples(result);
+	PQclear(result);
+	return place;
+}
+
+static void
+loaded(char **argv)
+{
+	pthread_t	thread;
+	PGconn	   *conn;
+	long		place = 0;
+	long		nseen = 0;
+	double		begin = now_ms(CLOCK_MONOTONIC);
+
+	interval = 1000 / atof(argv[4]);
+	nsent = (long) (atof(argv[4]) * atof(argv[5]));
+	sql = argv[6];
+	if (nsent < 1)
+		fail("loaded", "RATE or SECONDS is out of range");
+	sent = calloc(nsent, sizeof(Sent));
+	conn = connect_again();
+	atomic_store(&writing, 1);
+	if (pthread_create(&thread, NULL, send_messages, argv) != 0)
+		fail("loaded", "cannot create a thread");
+	say("started");
+	while (atomic_load(&writing) || nseen < nsent)
+	{
+		place = look_at_table(conn, place, &nseen);
+		if (now_ms(CLOCK_MONOTONIC) - begin > nsent * interval + PATIENCE_MS)
+			break;
+		usleep(1000);
+	}
+	pthread_join(thread, NULL);
+	tell_latencies();
+	tell_messages();
+	fflush(stdout);
+	PQfinish(conn);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -438,6 +552,8 @@ main(int argc, char **argv)
 		count(argv);
 	else if (argc == 8 && strcmp(argv[1], "stream") == 0)
 		stream(argv);
+	else if (argc == 7 && strcmp(argv[1], "loaded") == 0)
+		loaded(argv);
 	else
 		fail("arguments", "see the head of outbox_probe.c");
 	return 0;
