@@ -58,6 +58,7 @@ enum
 	COLUMN_SEARCH_PATH,
 	COLUMN_ENABLED,
 	COLUMN_CREATED,
+	COLUMN_ORDERS,
 	COLUMNS
 };
 
@@ -144,6 +145,7 @@ read_definition(HeapTuple tuple, TupleDesc desc)
 	pipeline->options = DatumGetJsonbPCopy(values[COLUMN_OPTIONS]);
 	pipeline->search_path = TextDatumGetCString(values[COLUMN_SEARCH_PATH]);
 	pipeline->enabled = DatumGetBool(values[COLUMN_ENABLED]);
+	pipeline->orders = DatumGetInt64(values[COLUMN_ORDERS]);
 	return pipeline;
 }
 

@@ -52,6 +52,7 @@ typedef struct KafkaPipeline
 	int			batch_interval; /* ms */
 	int			parallelism;
 	bool		enabled;
+	int64		orders;			/* starts and stops so far */
 	char	   *search_path;
 	Jsonb	   *options;
 

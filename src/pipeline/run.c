@@ -255,6 +255,7 @@ make_run(int32 pipeline, const KafkaHost *host, const KafkaPipelineUntil *until)
 	run->until = until;
 	run->context = context;
 	run->name = MemoryContextStrdup(context, "");
+	run->orders = -1;
 	run->session = AllocSetContextCreate(context, "kafka_fdw pipeline session",
 										 ALLOCSET_DEFAULT_SIZES);
 	run->batch = AllocSetContextCreate(context, "kafka_fdw pipeline batch",

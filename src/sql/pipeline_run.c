@@ -70,6 +70,11 @@ tell_end(const char *name, int32 id, KafkaPipelineEnd end)
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("pipeline \"%s\" is run by another process", name),
 				 errhint("See kafka.pipelines; kafka.stop_pipeline stops its workers.")));
+	if (end == KAFKA_PIPELINE_STOPPED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("pipeline \"%s\" was started or stopped while it ran", name),
+				 errdetail("What it has loaded is kept.")));
 	if (end == KAFKA_PIPELINE_GONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
