@@ -335,6 +335,20 @@ kafka_pipeline_require_owner(const KafkaPipeline *pipeline)
 				 errmsg("must be owner of pipeline %s", pipeline->name)));
 }
 
+void
+kafka_pipeline_require_self(const KafkaPipeline *pipeline)
+{
+	kafka_pipeline_require_owner(pipeline);
+	if (GetUserId() != pipeline->owner && !superuser_arg(pipeline->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("pipeline \"%s\" can be run in a session by its owner only",
+						pipeline->name),
+				 errdetail("What its functions leave behind would run as the session's user."),
+				 errhint("SET ROLE %s first, or let workers run it.",
+						 quote_identifier(GetUserNameFromId(pipeline->owner, false)))));
+}
+
 KafkaPipelineUser
 kafka_pipeline_enter(const KafkaPipeline *pipeline)
 {

@@ -88,6 +88,12 @@ extern void kafka_pipeline_apply_options(KafkaPipeline *pipeline);
 extern void kafka_pipeline_require_owner(const KafkaPipeline *pipeline);
 
 /*
+ * The same for what runs the owner's functions and triggers in this session: 42501 unless the current
+ * user is the owner, or the owner a superuser.  They can leave cursors, temporary tables and deferred triggers behind.
+ */
+extern void kafka_pipeline_require_self(const KafkaPipeline *pipeline);
+
+/*
  * From here to kafka_pipeline_leave, or the end of the (sub)transaction: current user, search_path
  * and row_security are as the pipeline is to have them.  SET ROLE and SET SESSION AUTHORIZATION are refused.
  */

@@ -99,7 +99,7 @@ kafka_run_pipeline(PG_FUNCTION_ARGS)
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	MemoryContextSwitchTo(context);
 	pipeline = kafka_pipeline_find(name, false);
-	kafka_pipeline_require_owner(pipeline);
+	kafka_pipeline_require_self(pipeline);
 	SPI_commit();
 	tell_end(name, pipeline->id, kafka_pipeline_run(pipeline->id, &kafka_procedure_host, &until));
 	SPI_finish();
