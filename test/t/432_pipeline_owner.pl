@@ -29,7 +29,7 @@ CREATE TABLE owned.log (what text, who text)
 --
 GRANT INSERT ON owned.log TO ann
 --
-CREATE FOREIGN TABLE owned.source (v text) SERVER kafka OPTIONS (topic '$topic', format 'json')
+CREATE FOREIGN TABLE owned.source (v integer) SERVER kafka OPTIONS (topic '$topic', format 'json')
 --
 GRANT SELECT ON owned.source TO ann
 --
