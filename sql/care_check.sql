@@ -16,33 +16,31 @@ RESET kafka_fdw.connect_timeout;
 -- through the outbox, where there is one that is relayed
 CREATE SERVER quiet FOREIGN DATA WRAPPER kafka_fdw OPTIONS (bootstrap_servers :'brokers');
 CALL kafka.check_server('quiet');
+SELECT topic, partitions FROM kafka.create_topic('care_check', 1, server => 'quiet');
 SELECT kafka.produce('care_check', 'x', delivery => 'outbox', server => 'quiet');
--- its topic is not there: the relay waits, and does not get to the check's row, which is taken back
+SELECT kafka.wait_for_relay('30s');
+CALL kafka.check_server('quiet');
+SELECT messages FROM kafka.outbox_status WHERE outbox = 'quiet';
+SELECT ok, detail FROM kafka.check('quiet', write => false) WHERE step = 'workers';
+
+-- the relay waits for a topic that is not there, and does not get to the check's row: that is taken back
+SELECT kafka.produce('care_check_not_there', 'x', delivery => 'outbox', server => 'quiet');
 DO $$ BEGIN
   WHILE NOT EXISTS (SELECT FROM kafka.outbox_lease WHERE state = 'waiting') LOOP
     PERFORM pg_sleep(0.02);
   END LOOP;
 END $$;
-CALL kafka.check_server('quiet', '700ms');
-SET statement_timeout = '1500ms';
+CALL kafka.check_server('quiet', '500ms');
+SET statement_timeout = '1s';
 CALL kafka.check_server('quiet');
 RESET statement_timeout;
-SELECT topic FROM kafka.outbox WHERE outbox = 'quiet' ORDER BY topic;
-SELECT topic, partitions FROM kafka.create_topic('care_check', 1, server => 'quiet');
-SELECT kafka.wait_for_relay('30s');
-CALL kafka.check_server('quiet');
-SELECT messages FROM kafka.outbox_status WHERE outbox = 'quiet';
-SELECT ok, detail FROM kafka.check('quiet', write => false) WHERE step = 'workers';
+SELECT topic FROM kafka.outbox WHERE outbox = 'quiet' AND NOT published ORDER BY id;
 SELECT kafka.stop_relay('quiet');
-CALL kafka.check_server('quiet');
 SELECT ok, detail FROM kafka.check('quiet', write => false) WHERE step = 'workers';
 
 -- not where nothing can be committed
 BEGIN;
 CALL kafka.check_server('quiet');
-ROLLBACK;
-BEGIN READ ONLY;
-SELECT step, ok, detail FROM kafka.check('quiet') WHERE step = 'pipeline';
 ROLLBACK;
 
 -- nothing is left
