@@ -40,6 +40,7 @@ SELECT kafka.create_pipeline(repeat('x', 64), 'pipeline_define_source', 'pipelin
 :create 'pipeline_define', 'pipeline_define_target', options => '{"batch_bytes": "2GB"}');
 :create 'pipeline_define', 'pipeline_define_target', options => '{"dead_letter_topic": "x"}');
 :create 'pipeline_define', 'pipeline_define_target', on_error => 'dead_letter', options => '{"dead_letter_topic": "pipeline_define"}');
+:create 'pipeline_define_source', 'pipeline_define_target', on_error => 'dead_letter', options => '{"dead_letter_topic": "pipeline_define_nosuch"}');
 :create 'pipeline_define', 'pipeline_define_target', options => '[]');
 -- columns
 :create 'pipeline_define_source', 'pipeline_define_target', columns => '{id,nosuch}');

@@ -116,16 +116,18 @@ BEGIN
   EXECUTE 'RESET ROLE';
 END $$;
 SELECT kafka.seek_pipeline('pipeline_rights_handler', 'earliest');
+SELECT kafka.create_pipeline('pipeline_rights_roles', 'source', handler => 'handle(kafka.message[])');
 RESET ROLE;
 CALL kafka.run_pipeline('pipeline_rights_handler');
-SELECT kafka.create_pipeline('pipeline_rights_roles', 'source', handler => 'handle(kafka.message[])');
 DROP FUNCTION handle;
 SELECT kafka.start_pipeline('pipeline_rights_roles');
-SELECT kafka.drop_pipeline(name) FROM kafka.pipelines WHERE name LIKE 'pipeline_rights%' ORDER BY name;
+SELECT kafka.drop_pipeline(name) FROM kafka.pipelines WHERE name LIKE 'pipeline_rights%' AND name <> 'pipeline_rights_roles' ORDER BY name;
 REVOKE ALL ON FUNCTION kafka.create_pipeline, kafka.start_pipeline FROM pipeline_rights_ann, pipeline_rights_bob;
 REVOKE ALL ON PROCEDURE kafka.run_pipeline FROM pipeline_rights_ann, pipeline_rights_bob;
-\set VERBOSITY default
 SET client_min_messages = error;
 DROP SCHEMA pipeline_rights CASCADE;
 DROP ROLE pipeline_rights_ann, pipeline_rights_bob, pipeline_rights_cid;
+-- without an owner it is nobody's but a superuser's, and does nothing
+SELECT kafka.start_pipeline('pipeline_rights_roles');
+SELECT kafka.drop_pipeline(name) FROM kafka.pipelines WHERE name LIKE 'pipeline_rights%';
 SELECT deleted FROM kafka.delete_topic('pipeline_rights');

@@ -165,6 +165,28 @@ cut_part(Parts *parts, int begin, int culprit)
 	}
 }
 
+/*
+ * Of rows that mode ignore leaves out only the number is known: so many messages from the end stand
+ * for them.
+ */
+static void
+note_fates(const Attempt *attempt, KafkaFate *fates)
+{
+	int64		nameless = attempt->loaded.skipped;
+
+	for (int i = 0; i < attempt->n; i++)
+	{
+		fates[i] = attempt->skipped[i] ? KAFKA_FATE_SKIPPED : KAFKA_FATE_LOADED;
+		nameless -= attempt->skipped[i];
+	}
+	for (int i = attempt->n - 1; i >= 0 && nameless > 0; i--)
+		if (fates[i] == KAFKA_FATE_LOADED)
+		{
+			fates[i] = KAFKA_FATE_SKIPPED;
+			nameless--;
+		}
+}
+
 /* Loads some in a subtransaction; NULL, or the error of one of them. */
 static ErrorData *
 try_part(KafkaLoader *loader, const KafkaMessage *messages, int n, KafkaFate *fates,
@@ -180,8 +202,7 @@ try_part(KafkaLoader *loader, const KafkaMessage *messages, int n, KafkaFate *fa
 		kafka_error_require_poison(error);
 		return error;
 	}
-	for (int i = 0; i < n; i++)
-		fates[i] = attempt.skipped[i] ? KAFKA_FATE_SKIPPED : KAFKA_FATE_LOADED;
+	note_fates(&attempt, fates);
 	loaded->rows += attempt.loaded.rows;
 	loaded->skipped += attempt.loaded.skipped;
 	return NULL;

@@ -106,7 +106,7 @@ begin_retry(FunctionCallInfo fcinfo)
 	Retry		retry = {.all = PG_ARGISNULL(1)};
 
 	retry.pipeline = kafka_pipeline_find(kafka_sql_text(fcinfo, 0, "pipeline"), false);
-	kafka_pipeline_require_owner(retry.pipeline);
+	kafka_pipeline_require_self(retry.pipeline);
 	if (!retry.all)
 		retry.ids = PointerGetDatum(PG_GETARG_ARRAYTYPE_P(1));
 	SPI_connect();

@@ -11,6 +11,7 @@ use strict;
 use warnings;
 use Carp qw(croak);
 use Cwd qw(abs_path);
+use Digest::MD5 qw(md5_hex);
 use File::Basename qw(dirname);
 use IPC::Run ();
 use List::Util qw(shuffle sum0);
@@ -74,7 +75,7 @@ sub run
 	my $number = $self->{first};
 	for my $kind ($self->_deck)
 	{
-		srand $self->{seed} + $number;
+		srand hex substr md5_hex("$self->{seed} $number"), 0, 8;
 		$self->_round($number++, $kind);
 	}
 	$self->finish;

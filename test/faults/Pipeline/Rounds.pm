@@ -87,8 +87,8 @@ my $MOST_PARTITIONS = 8;
 sub what
 {
 	my ($self) = @_;
-	return sprintf '%-11s %d workers, batch %5d %5s, %-11s %-13s poison %2d/1000', @{$self}{qw(target_kind parallelism batch interval on_error)},
-		$self->{transactional} ? 'transactions' : '', $self->{poison};
+	return sprintf '%-11s %d workers, batch %5d %5s, %-11s %-12s, poison %2d', @{$self}{qw(target_kind parallelism batch interval on_error)},
+		$self->{transactional} ? 'transactions' : 'plain', $self->{poison};
 }
 
 sub some { return $_[ rand @_ ]; }
@@ -107,10 +107,11 @@ sub choose
 	$self->{interval} = some('0', '100ms', '300ms', '1s');
 	$self->{poison} = some(0, 2, 20);
 	$self->{transactional} = some(0, 1);
+	$self->{rate} = $self->{batch} < 100 ? 300 : some(300, 2000);
 	$self->{on_error} = some(qw(dead_letter dead_letter dead_letter skip));
 	%$self = (%$self, %{ $self->facts->{chosen} // {} });
 	my $writers = $self->{writers};
-	%$writers = (%$writers, poison => $self->{poison}, transactional => $self->{transactional});
+	%$writers = (%$writers, map { ($_ => $self->{$_}) } qw(poison transactional rate));
 	$self->{places} = [ {} ];
 	return;
 }
