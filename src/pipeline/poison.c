@@ -22,6 +22,9 @@
 /* Failures of a batch that are logged one by one. */
 #define LOGGED_FAILURES 10
 
+/* Messages that are tried together right behind one that has failed. */
+#define FIRST_PART 16
+
 /* ------------------------------------------------------------------------
  * Whose error it is
  * ------------------------------------------------------------------------
@@ -149,6 +152,22 @@ add_part(Parts *parts, int end)
 		parts->ends[parts->n++] = end;
 }
 
+/*
+ * What comes behind a message that is to blame: parts that grow, for where one message fails the
+ * next ones often do, and an attempt can cost as much as if it succeeded.
+ */
+static void
+add_growing_parts(Parts *parts, int begin)
+{
+	int			end = parts->ends[parts->n - 1];
+	int			size = FIRST_PART;
+
+	while (size < end - begin)
+		size *= 2;
+	for (; size >= FIRST_PART; size /= 2)
+		add_part(parts, begin + size);
+}
+
 /* Cuts the next part, which begins at `begin` and has failed. */
 static void
 cut_part(Parts *parts, int begin, int culprit)
@@ -159,6 +178,7 @@ cut_part(Parts *parts, int begin, int culprit)
 		add_part(parts, begin + n / 2);
 	else
 	{
+		add_growing_parts(parts, begin + culprit + 1);
 		add_part(parts, begin + culprit + 1);
 		if (culprit > 0)
 			add_part(parts, begin + culprit);
