@@ -79,8 +79,8 @@ extern List *kafka_pipeline_list(void);
 extern void kafka_pipeline_resolve(KafkaPipeline *pipeline);
 
 /*
- * pipeline_options.c, for kafka_pipeline_resolve: what options say, over pipeline->opts.  Raises HV00D, 22023,
- * 42501.
+ * pipeline_options.c, for kafka_pipeline_resolve: what options say, over pipeline->opts.  Raises
+ * HV00D, 22023, 42501.
  */
 extern void kafka_pipeline_apply_options(KafkaPipeline *pipeline);
 

@@ -179,8 +179,8 @@ kafka_sql_pipeline_move(int32 pipeline, const KafkaPipelinePlaces *places, bool 
 }
 
 /*
- * Another topic has offsets of its own.  Its epochs go on from those of the old one: a batch that is
- * under way must not find its own again.
+ * Another topic has offsets of its own.  Its epochs go on from those of the old one: a batch that
+ * is under way must not find its own again.
  */
 static void
 begin_anew(const KafkaPipeline *pipeline)

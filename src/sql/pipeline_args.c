@@ -3,8 +3,8 @@
  * pipeline_args.c
  *	  Arguments of the functions that make and change pipelines.
  *
- * Layer 3.  kafka.create_pipeline and kafka.alter_pipeline change a definition, the defaults' or the
- * one that is there, by the arguments they are given, and check the whole.
+ * Layer 3.  kafka.create_pipeline and kafka.alter_pipeline change a definition, the defaults' or
+ * the one that is there, by the arguments they are given, and check the whole.
  *
  *-------------------------------------------------------------------------
  */

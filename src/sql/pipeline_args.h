@@ -63,16 +63,17 @@ typedef struct KafkaPipelinePlaces
 
 /*
  * What a text means in the pipeline's topic: 'earliest', 'latest', an offset, a timestamp, or a JSON
- * object that has these by partition.  partition: only of this one; -1: of all.  Partitions that an
- * object leaves out: the earliest, or with `only_named` they are left out.  Asks the brokers; raises 22023 for
- * offsets that are not there, HV00R where there is no topic.  The pipeline is resolved.
+ * object that has these by partition.  partition: only of this one; -1: of all.  Partitions that
+ * an object leaves out: the earliest, or with `only_named` they are left out.  Asks the brokers;
+ * raises 22023 for offsets that are not there, HV00R where there is no topic.  The pipeline is
+ * resolved.
  */
 extern KafkaPipelinePlaces kafka_sql_pipeline_places(const KafkaPipeline *pipeline, char *text,
 													 int32 partition, bool only_named);
 
 /*
- * pipeline.c: partitions that are new to the pipeline begin there; with `seek` the others move there too, and what is
- * under way is not committed.
+ * pipeline.c: partitions that are new to the pipeline begin there; with `seek` the others move
+ * there too, and what is under way is not committed.
  */
 extern void kafka_sql_pipeline_move(int32 pipeline, const KafkaPipelinePlaces *places, bool seek);
 
