@@ -29,6 +29,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "ground/compat.h"
@@ -36,6 +37,7 @@
 #include "miscadmin.h"
 #include "pipeline/run_internal.h"
 #include "storage/latch.h"
+#include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -54,10 +56,25 @@ static uint32 retry_event;
  * Transactions
  * ------------------------------------------------------------------------
  */
+
+/*
+ * DROP EXTENSION locks the extension first, and then its tables in an order of its own: who holds rows
+ * of one and comes to the next would meet it.
+ */
+static void
+lock_extension(void)
+{
+	Oid			extension = get_extension_oid("kafka_fdw", true);
+
+	if (OidIsValid(extension))
+		LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+}
+
 void
 kafka_pipeline_begin(KafkaPipelineRun *run)
 {
 	run->host->begin();
+	lock_extension();
 	if (!ActiveSnapshotSet())
 		PushActiveSnapshot(GetTransactionSnapshot());
 	else
