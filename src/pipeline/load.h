@@ -23,22 +23,25 @@ typedef struct KafkaLoader KafkaLoader;
 /* What a load did. */
 typedef struct KafkaLoaded
 {
-	int64		rows;			/* inserted, updated, deleted; with a handler: messages handed over */
-	int64		skipped;		/* left out by the foreign table's on_error, mode ignore, or a trigger */
+	int64		rows;			/* inserted, updated, deleted; or handed to the handler */
+	int64		skipped;		/* left out by the source's on_error, mode ignore, a trigger */
 } KafkaLoaded;
 
 /*
- * Raises what is wrong with the definition, not with a message: 42P01, 42703, 42501 and the like, 42809
- * for a target that is no table or view, 42P10 where upsert finds no unique constraint for its columns.
+ * Raises what is wrong with the definition, not with a message: 42P01, 42703, 42501 and the like,
+ * 42804 where a column's type does not become the target's, 42809 for a target that is no table or
+ * view, 428C9 for a column that is always generated, 42P10 where upsert finds no unique constraint
+ * for its columns.
  */
 extern KafkaLoader *kafka_loader_begin(const KafkaPipeline *pipeline);
 
 /*
  * Loads messages in their order.  All effects are in the current (sub)transaction: whoever wants
- * to go on after an error calls it in one, and may call it again, with the same loader, after that is rolled
- * back.  Deferred constraints are checked before it returns.  skipped[i], unless NULL, is set for messages that were
- * left out.  Adds to *loaded.  Errors of a message have its topic, partition and offset in their context where it
- * is known which one it was.
+ * to go on after an error calls it in one, and may call it again, with the same loader, after that
+ * is rolled back.  Deferred constraints are checked before it returns, and stay IMMEDIATE until
+ * the transaction ends or the loader loads again.  skipped[i], unless NULL, is set for messages
+ * that were left out.  Adds to *loaded.  Errors of a message have its topic, partition and offset
+ * in their context where it is known which one it was.
  */
 extern void kafka_loader_load(KafkaLoader *loader, const KafkaMessage *messages, int n,
 							  bool *skipped, KafkaLoaded *loaded);
@@ -50,8 +53,9 @@ extern int	kafka_loader_culprit(const KafkaLoader *loader);
 extern bool kafka_loader_needs_headers(const KafkaLoader *loader);
 
 /*
- * The row that a message is, as the loader would load it: a jsonb object by the target's columns; NULL for
- * a handler, a tombstone in upsert mode, and a message that is left out.  Raises as a load.
+ * The row that a message is, as the loader would load it: a jsonb object by the target's columns;
+ * NULL for a handler, a tombstone in upsert mode, and a message that is left out.  Raises as a
+ * load.
  */
 extern Jsonb *kafka_loader_show(KafkaLoader *loader, const KafkaMessage *message);
 

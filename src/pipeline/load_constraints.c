@@ -3,11 +3,11 @@
  * load_constraints.c
  *	  Deferred constraints: every load ends with them checked, and begins with them deferred.
  *
- * Layer 3.  An error of a deferred constraint has to show in the subtransaction of the messages that caused it.
- * PostgreSQL checks them early only by SET CONSTRAINTS ALL IMMEDIATE, which lasts as long as the
- * transaction.  The next load of the same transaction would then be judged more strictly than the first
- * (a handler may well insert a child before its parent): so those that are initially deferred
- * are made so again.
+ * Layer 3.  An error of a deferred constraint has to show in the subtransaction of the messages
+ * that caused it.  PostgreSQL checks them early only by SET CONSTRAINTS ALL IMMEDIATE, which lasts
+ * as long as the transaction.  The next load of the same transaction would then be judged more
+ * strictly than the first (a handler may well insert a child before its parent): so those that
+ * are initially deferred are made so again.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,8 +21,9 @@
 
 /*
  * Those in schemas that the owner may not use are left immediate: a load that defers one of them
- * (by another role's trigger function) is judged more strictly when it is repeated.  Names are all that SET CONSTRAINTS takes, and it refuses one that also belongs to a constraint
- * that cannot be deferred.
+ * (by another role's trigger function) is judged more strictly when it is repeated.  Names are all
+ * that SET CONSTRAINTS takes, and it refuses one that also belongs to a constraint that cannot be
+ * deferred.
  */
 static const char *const query_deferred =
 "SELECT n.nspname, c.conname FROM pg_catalog.pg_constraint c "

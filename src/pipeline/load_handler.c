@@ -144,9 +144,9 @@ load_handler(KafkaLoader *loader)
 static Form_pg_proc
 find_handler(const KafkaLoader *loader)
 {
-	Oid			function = DatumGetObjectId(DirectFunctionCall1(regprocedurein,
-																CStringGetDatum(loader->pipeline->handler)));
-	HeapTuple	tuple = SearchSysCacheCopy1(PROCOID, ObjectIdGetDatum(function));
+	Datum		function = DirectFunctionCall1(regprocedurein,
+											   CStringGetDatum(loader->pipeline->handler));
+	HeapTuple	tuple = SearchSysCacheCopy1(PROCOID, function);
 	AclResult	result;
 
 	if (!HeapTupleIsValid(tuple))
@@ -155,7 +155,7 @@ find_handler(const KafkaLoader *loader)
 				 errmsg("the handler of pipeline \"%s\" does not exist any more",
 						loader->pipeline->name),
 				 errhint("Give it another one with kafka.alter_pipeline.")));
-	result = KAFKA_FUNCTION_ACLCHECK(function, GetUserId());
+	result = KAFKA_FUNCTION_ACLCHECK(DatumGetObjectId(function), GetUserId());
 	if (result != ACLCHECK_OK)
 		aclcheck_error(result, OBJECT_FUNCTION, loader->pipeline->handler);
 	return (Form_pg_proc) GETSTRUCT(tuple);

@@ -29,7 +29,7 @@ typedef struct KafkaLoadColumn
 	int			place;			/* where kafka_load_row puts its value */
 	bool		is_key;			/* mode upsert: of the unique index */
 	Expr	   *coercion;		/* from the source's type to the target's; NULL: is the same */
-	bool		only_null;		/* a domain: values were checked when they were read, but not NULL */
+	bool		only_null;		/* a domain: values were checked when they were read, NULL not */
 	ExprState  *state;			/* of the coercion, while a load runs */
 } KafkaLoadColumn;
 
@@ -74,8 +74,9 @@ extern void kafka_load_check_rights(KafkaLoader *loader);
 extern TupleDesc kafka_load_describe(const KafkaLoader *loader, bool only_keys);
 
 /*
- * Fills values and nulls, by the columns' places, from the message at that index, which is the culprit from
- * now on.  Allocates in the current context.  False: the message is left out, and that is noted.
+ * Fills values and nulls, by the columns' places, from the message at that index, which is the
+ * culprit from now on.  Allocates in the current context.  False: the message is left out, and
+ * that is noted.
  */
 extern bool kafka_load_row(KafkaLoader *loader, int index, Datum *values, bool *nulls);
 
@@ -108,8 +109,8 @@ extern void kafka_load_rows_add(KafkaLoadRows *rows, Datum *values, bool *nulls,
 extern bool kafka_load_inserts_at_once(Relation rel);
 
 /*
- * Runs a statement on them; returns how many rows it has touched.  inserted: NULL, or to become true for each
- * row for which the statement, an INSERT with RETURNING, returns something.
+ * Runs a statement on them; returns how many rows it has touched.  inserted: NULL, or to become
+ * true for each row for which the statement, an INSERT with RETURNING, returns something.
  */
 extern int64 kafka_load_run(KafkaLoader *loader, KafkaLoadRows *rows, const char *statement,
 							bool *inserted);

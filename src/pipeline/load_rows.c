@@ -10,8 +10,8 @@
  * gathered behind that (a foreign table may send batches).
  *
  * Which rows were inserted: the statement returns something for each, and then the last one
- * that was taken is it.  How far a scan of a tuplestore has come nobody tells; so a read pointer of our
- * own follows, up to the tuple that the scan would take next.
+ * that was taken is it.  How far a scan of a tuplestore has come nobody tells; so a read pointer
+ * of our own follows, up to the tuple that the scan would take next.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,7 +29,7 @@
 #include "utils/queryenvironment.h"
 #include "utils/rel.h"
 
-/* A batch has a limit of its own, and is in memory anyway: no files, and tuples keep their place. */
+/* A batch has a limit of its own, and is in memory anyway: no files; tuples keep their place. */
 #define ROWS_KB MAX_KILOBYTES
 
 /* Read pointers of the tuplestore; those of the statement's scans come behind. */

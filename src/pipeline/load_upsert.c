@@ -5,8 +5,8 @@
  *
  * Layer 3.  Of the messages of a batch with one key only the last counts: it is the row, or,
  * without a value (a tombstone), the row's end.  So the order of a batch is settled here, and two
- * statements do the rest: a DELETE, and an INSERT with ON CONFLICT DO UPDATE.  The DELETE comes first,
- * because another key may want what a deleted row had.
+ * statements do the rest: a DELETE, and an INSERT with ON CONFLICT DO UPDATE.  The DELETE comes
+ * first, because another key may want what a deleted row had.
  *
  * Keys are the same if the index says so: values of the target's types are compared by its
  * operators and collations.  Without a hash function for a type only identical values are
@@ -294,8 +294,8 @@ same_keys(UpsertPath *path, const UpsertRow *one, const UpsertRow *other)
 }
 
 /*
- * Keeps the last of each key, in the order in which these came.  The table holds numbers of rows from 1;
- * the newest come first, so whatever is found there is newer.
+ * Keeps the last of each key, in the order in which these came.  The table holds numbers of rows
+ * from 1; the newest come first, so whatever is found there is newer.
  */
 static int
 drop_older(UpsertPath *path, UpsertRow *rows, int n)
@@ -336,8 +336,8 @@ check_keys(const KafkaLoader *loader, const UpsertPath *path, const UpsertRow *r
 					(errcode(ERRCODE_NOT_NULL_VIOLATION),
 					 errmsg("key column \"%s\" is null",
 							loader->columns[path->keys[i].column].name),
-					 deletes ? errhint("A message without a value deletes the row of its key: that column "
-									   "must come from the message's key.") : 0));
+					 deletes ? errhint("A message without a value deletes the row of its key: "
+									   "that column must come from the message's key.") : 0));
 }
 
 /* The messages as rows; they live as long as the load. */
