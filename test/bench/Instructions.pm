@@ -18,6 +18,8 @@ sub instructions
 	system('sh', '-c', "printf '%s\\n' \"\$0\" | valgrind --tool=callgrind --callgrind-out-file=$out "
 		. "--separate-threads=yes $bindir/postgres --single -D $work/pg/data postgres "
 		. ">$work/single.log 2>&1", $query) == 0 or die `tail $work/single.log`;
+	my $errors = `grep -E '(ERROR|FATAL|PANIC): ' $work/single.log`;
+	die "$query: $errors" if $errors;
 	my %count;
 	# the first thread is the backend's own; the others are librdkafka's
 	for (`callgrind_annotate --threshold=100 --tree=none --auto=no --inclusive=no $out-01`)
