@@ -113,3 +113,8 @@ RESET ROLE;
 SELECT kafka.retry_dead_letters('no such pipeline');
 DROP ROLE pipeline_poison_other;
 SELECT kafka.discard_dead_letters('pipeline_poison_many');
+SET client_min_messages = error;
+SELECT kafka.drop_pipeline(name, force => true) FROM kafka.pipeline_definition WHERE name LIKE 'pipeline_poison%' ORDER BY name;
+SELECT count(*) FROM kafka.dead_letter;
+SELECT kafka.drop_outbox('pipeline_poison', force => true);
+DROP SERVER pipeline_poison CASCADE;

@@ -80,3 +80,7 @@ SET ROLE pipeline_test_other;
 SELECT * FROM kafka.test_pipeline('pipeline_test');
 RESET ROLE;
 DROP ROLE pipeline_test_other;
+SET client_min_messages = error;
+SELECT count(kafka.drop_pipeline(name)) FROM kafka.pipeline_definition WHERE name LIKE 'pipeline_test%';
+SELECT kafka.drop_outbox('pipeline_test', force => true);
+DROP SERVER pipeline_test CASCADE;
