@@ -8,6 +8,9 @@
  * always.  So they end before such a command runs, each after its transaction, and the
  * launcher starts none until the command's transaction has ended.
  *
+ * DROP EXTENSION of this extension locks table after table, which a transaction of a worker may
+ * have locked in another order: so it makes them leave, too.
+ *
  * Only who owns the database can send them away: everybody else's command is refused anyway.
  *
  *-------------------------------------------------------------------------
@@ -50,6 +53,19 @@ option(List *options, const char *name)
 			return defGetString(element);
 	}
 	return NULL;
+}
+
+static bool
+drops_extension(Node *command)
+{
+	ListCell   *lc;
+
+	if (!IsA(command, DropStmt) || ((DropStmt *) command)->removeType != OBJECT_EXTENSION)
+		return false;
+	foreach(lc, ((DropStmt *) command)->objects)
+		if (strcmp(strVal(lfirst(lc)), "kafka_fdw") == 0)
+			return true;
+	return false;
 }
 
 /* The database that must be free for the command, or NULL. */
@@ -104,10 +120,8 @@ await_leaving(Oid database)
 }
 
 static void
-make_workers_leave(const char *name)
+make_workers_leave(Oid database)
 {
-	Oid			database = get_database_oid(name, true);
-
 	if (OidIsValid(database) && KAFKA_OWNS_DATABASE(database, GetUserId()) &&
 		kafka_workers_leave_until_end(database))
 		await_leaving(database);
@@ -119,7 +133,9 @@ before(Node *command)
 	const char *wanted = wanted_database(command);
 
 	if (wanted)
-		make_workers_leave(wanted);
+		make_workers_leave(get_database_oid(wanted, true));
+	else if (drops_extension(command))
+		make_workers_leave(MyDatabaseId);
 	return IsA(command, CreatedbStmt) ? pstrdup(((CreatedbStmt *) command)->dbname) : NULL;
 }
 
