@@ -1345,7 +1345,8 @@ CREATE TABLE pipeline_definition (
   options jsonb NOT NULL DEFAULT '{}',
   search_path text NOT NULL,
   enabled boolean NOT NULL DEFAULT false,
-  created timestamptz NOT NULL DEFAULT pg_catalog.now()
+  created timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  orders bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE pipeline_definition IS 'the pipelines, as kafka.create_pipeline and kafka.alter_pipeline have made them';
 COMMENT ON SEQUENCE pipeline_definition_id_seq IS 'numbers of pipelines';
@@ -1367,6 +1368,8 @@ COMMENT ON COLUMN pipeline_definition.options IS 'options of kafka.create_pipeli
 COMMENT ON COLUMN pipeline_definition.search_path IS 'search_path that it runs with';
 COMMENT ON COLUMN pipeline_definition.enabled IS 'workers run it (kafka.start_pipeline, kafka.stop_pipeline)';
 COMMENT ON COLUMN pipeline_definition.created IS 'when it was made';
+COMMENT ON COLUMN pipeline_definition.orders IS
+'how often it was started or stopped: a session that runs it gives way';
 
 CREATE TABLE pipeline_state (
   pipeline integer PRIMARY KEY REFERENCES pipeline_definition ON DELETE CASCADE,

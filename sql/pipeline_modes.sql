@@ -65,6 +65,11 @@ INSERT INTO pipeline_modes_ignore VALUES (1, 'was here');
 SELECT kafka.create_pipeline('modes ignore', 'pipeline_modes', 'pipeline_modes_ignore', mode => 'ignore', columns => '{id,a}');
 CALL kafka.run_pipeline('modes ignore');
 SELECT * FROM pipeline_modes_ignore ORDER BY id, a;
+SELECT rows, skipped FROM kafka.pipelines WHERE name = 'modes ignore';
+SELECT kafka.seek_pipeline('modes ignore', '3');
+TRUNCATE pipeline_modes_ignore;
+INSERT INTO pipeline_modes_ignore VALUES (5, 'was here');
+SELECT "offset", outcome, result FROM kafka.test_pipeline('modes ignore', 10) ORDER BY 1;
 
 -- a handler is given all there is to a message; it cannot commit
 CREATE TABLE pipeline_modes_log (n int, first bigint, k text, v text, headers kafka.header[]);

@@ -42,6 +42,7 @@ CREATE TRIGGER statement AFTER INSERT ON pipeline_targets_trigger EXECUTE FUNCTI
 SELECT kafka.seek_pipeline('targets', 'earliest');
 CALL kafka.run_pipeline('targets');
 SELECT a, b FROM pipeline_targets_trigger ORDER BY a, b;
+SELECT rows, skipped FROM kafka.pipelines WHERE name = 'targets';
 SELECT what, count(*) FROM pipeline_targets_seen GROUP BY what ORDER BY what;
 SELECT kafka.drop_pipeline('targets');
 

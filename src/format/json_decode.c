@@ -260,6 +260,7 @@ make_complex(const KafkaField *field)
 	Node	   *expr;
 
 	TupleDescInitEntry(desc, 1, "v", field->type, field->typmod, 0);
+	KAFKA_TUPLE_DESC_FINISH(desc);
 	complex->desc = BlessTupleDesc(desc);
 	complex->empty = heap_form_tuple(complex->desc, &value, &isnull);
 	fmgr_info(F_JSON_POPULATE_RECORD, &complex->populate);

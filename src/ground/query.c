@@ -15,6 +15,7 @@
 #include "ground/query.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -52,7 +53,22 @@ prepare(KafkaQuery *query)
 	query->plan = plan;
 }
 
-/* An error leaves the user to the end of the transaction, which puts it right. */
+/*
+ * Whatever search_path the session has, names in the query are PostgreSQL's, those that the grammar
+ * hides too, as in IS DISTINCT FROM.  With an empty one they are already.
+ */
+static int
+guard_search_path(void)
+{
+	int			level = NewGUCNestLevel();
+
+	if (namespace_search_path[0] != '\0')
+		(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+/* An error leaves user and setting to the end of the transaction, which puts them right. */
 static void
 execute(KafkaQuery *query, Datum *values, const char *nulls, SPIExecuteOptions options)
 {
@@ -60,6 +76,7 @@ execute(KafkaQuery *query, Datum *values, const char *nulls, SPIExecuteOptions o
 	MemoryContext old = CurrentMemoryContext;
 	Oid			user;
 	int			security;
+	int			level;
 	int			rc;
 
 	options.params = params;
@@ -73,10 +90,12 @@ execute(KafkaQuery *query, Datum *values, const char *nulls, SPIExecuteOptions o
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(kafka_query_owner(), security | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_NOFORCE_RLS);
+	level = guard_search_path();
 	prepare(query);
 	rc = SPI_execute_plan_extended(query->plan, &options);
 	if (rc < 0)
 		elog(ERROR, "a query on the extension's tables failed: %s", SPI_result_code_string(rc));
+	AtEOXact_GUC(true, level);
 	SetUserIdAndSecContext(user, security);
 	MemoryContextSwitchTo(old); /* SPI leaves its own */
 }

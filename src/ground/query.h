@@ -3,8 +3,8 @@
  * query.h
  *	  Queries on the extension's own tables, run as their owner.
  *
- * Layer 0.  Operators and functions in the queries are written with their schema: whatever
- * search_path says, they are pg_catalog's.
+ * Layer 0.  Whatever search_path says, operators and functions are pg_catalog's: they are written
+ * with their schema, and search_path is guarded for what the grammar hides.
  *
  *-------------------------------------------------------------------------
  */

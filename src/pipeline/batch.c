@@ -30,8 +30,8 @@
  * Positions
  * ------------------------------------------------------------------------
  */
-static void
-clear_counts(KafkaPipelineRun *run)
+void
+kafka_pipeline_clear_counts(KafkaPipelineRun *run)
 {
 	for (int i = 0; i < run->npartitions; i++)
 	{
@@ -87,9 +87,12 @@ pass_markers(KafkaPipelineRun *run)
 	}
 }
 
-/* Those that have moved; false: they are not this process's any more. */
+/*
+ * Those that have moved, and the one whose message has failed (or NULL): a process that has lost it has
+ * nothing to say of it.  False: they are not this process's any more.
+ */
 static bool
-store(KafkaPipelineRun *run, double ms)
+store(KafkaPipelineRun *run, const KafkaPipelinePartition *failed, double ms)
 {
 	KafkaPipelinePosition *moved = palloc(sizeof(KafkaPipelinePosition) * run->npartitions);
 	int			n = 0;
@@ -98,7 +101,8 @@ store(KafkaPipelineRun *run, double ms)
 	{
 		KafkaPipelinePartition *partition = &run->partitions[i];
 
-		if (partition->position.target == partition->position.next_offset)
+		if (partition->position.target == partition->position.next_offset &&
+			partition != failed)
 			continue;
 		note_rate(partition);
 		partition->position.batches = n == 0 ? 1 : 0;
@@ -193,7 +197,7 @@ kafka_pipeline_load(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 		return KAFKA_STEP_ON;
 	INSTR_TIME_SET_CURRENT(begin);
 	kafka_pipeline_show(run, "loading a batch");
-	clear_counts(run);
+	kafka_pipeline_clear_counts(run);
 	kafka_pipeline_begin(run);
 	pipeline = current_definition(run, end);
 	if (pipeline == NULL)
@@ -210,7 +214,7 @@ kafka_pipeline_load(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 								 run->messages[load.done].offset);
 	else if (!run->shown_running)
 		kafka_pipeline_set_state(run->id, "running", NULL, KAFKA_UNKNOWN, KAFKA_UNKNOWN);
-	if (!store(run, kafka_elapsed_ms(begin)))
+	if (!store(run, load.error ? run->origins[load.done] : NULL, kafka_elapsed_ms(begin)))
 		return kafka_pipeline_roll_back(run);
 	kafka_pipeline_commit_as_owner(pipeline);
 	kafka_pipeline_commit(run);

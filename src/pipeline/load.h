@@ -24,7 +24,7 @@ typedef struct KafkaLoader KafkaLoader;
 typedef struct KafkaLoaded
 {
 	int64		rows;			/* inserted, updated, deleted; with a handler: messages handed over */
-	int64		skipped;		/* left out by the foreign table's on_error, or by mode ignore */
+	int64		skipped;		/* left out by the foreign table's on_error, mode ignore, or a trigger */
 } KafkaLoaded;
 
 /*

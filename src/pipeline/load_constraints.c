@@ -20,12 +20,15 @@
 #include "utils/builtins.h"
 
 /*
- * Names are all that SET CONSTRAINTS takes, and it refuses one that also belongs to a constraint
+ * Those in schemas that the owner may not use are left immediate: a load that defers one of them
+ * (by another role's trigger function) is judged more strictly when it is repeated.  Names are all that SET CONSTRAINTS takes, and it refuses one that also belongs to a constraint
  * that cannot be deferred.
  */
 static const char *const query_deferred =
 "SELECT n.nspname, c.conname FROM pg_catalog.pg_constraint c "
 "JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.connamespace "
+"WHERE pg_catalog.has_schema_privilege(n.oid, 'USAGE') "
+"AND NOT pg_catalog.pg_is_other_temp_schema(n.oid) "
 "GROUP BY n.nspname, c.conname HAVING pg_catalog.bool_and(c.condeferred)";
 
 static List *

@@ -82,7 +82,7 @@ extern bool kafka_load_row(KafkaLoader *loader, int index, Datum *values, bool *
 /* load_heap.c: is the target one that can be filled without a query?  Then begins it. */
 extern bool kafka_load_heap_begin(KafkaLoader *loader);
 
-/* load_sql.c, load_upsert.c, load_handler.c */
+/* load_sql.c, load_upsert.c, load_handler.c: the other paths. */
 extern void kafka_load_sql_begin(KafkaLoader *loader);
 extern void kafka_load_upsert_begin(KafkaLoader *loader);
 extern void kafka_load_handler_begin(KafkaLoader *loader);
@@ -91,7 +91,7 @@ extern void kafka_load_handler_begin(KafkaLoader *loader);
 extern void kafka_load_check_deferred(KafkaLoader *loader);
 extern void kafka_load_defer_again(KafkaLoader *loader);
 
-/* Rows for a query, which sees them as the table kafka_batch. */
+/* load_rows.c: rows for a statement, which sees them as the table kafka_batch. */
 typedef struct KafkaLoadRows
 {
 	TupleDesc	desc;
@@ -104,10 +104,17 @@ typedef struct KafkaLoadRows
 extern KafkaLoadRows *kafka_load_rows_make(KafkaLoader *loader, TupleDesc desc, int n);
 extern void kafka_load_rows_add(KafkaLoadRows *rows, Datum *values, bool *nulls, int index);
 
-/* Runs a statement on them; returns how many rows it has touched. */
-extern int64 kafka_load_run(KafkaLoader *loader, KafkaLoadRows *rows, const char *statement);
+/* Are rows that are read inserted before the next one is read?  Foreign tables gather them. */
+extern bool kafka_load_inserts_at_once(Relation rel);
 
-/* "INSERT INTO target (columns) SELECT columns FROM kafka_batch", without an end. */
+/*
+ * Runs a statement on them; returns how many rows it has touched.  inserted: NULL, or to become true for each
+ * row for which the statement, an INSERT with RETURNING, returns something.
+ */
+extern int64 kafka_load_run(KafkaLoader *loader, KafkaLoadRows *rows, const char *statement,
+							bool *inserted);
+
+/* load_sql.c: "INSERT INTO target (columns) SELECT columns FROM kafka_batch", without an end. */
 extern void kafka_load_append_insert(const KafkaLoader *loader, StringInfo statement);
 
 /* The target's name as it is written in a query. */

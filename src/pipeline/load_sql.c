@@ -3,164 +3,26 @@
  * load_sql.c
  *	  Messages into a table or view by one INSERT for the batch.
  *
- * Layer 3.  The rows lie in a tuplestore that the statement sees as the table "kafka_batch",
- * with the target's types, so that it is an ordinary INSERT in every respect: triggers,
- * row security, partitions, views, foreign tables.
- *
- * Which message an error belongs to: rows are taken from the tuplestore one by one, so it
- * is the last one that was taken, unless all were (then AFTER triggers ran) or unless they are gathered
- * behind that (a foreign table may send batches).
+ * Layer 3.  The rows have the target's types already, so that it is an ordinary INSERT of these
+ * values in every respect: triggers, row security, partitions, views, foreign tables.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
-#include "executor/spi.h"
 #include "ground/compat.h"
+#include "miscadmin.h"
 #include "pipeline/load_internal.h"
-#include "tcop/dest.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/queryenvironment.h"
 #include "utils/rel.h"
-
-/* A batch has a limit of its own; this keeps the rows out of files. */
-#define ROWS_KB (1024 * 1024)
 
 /* The loader's path. */
 typedef struct SqlPath
 {
 	const char *statement;
+	bool		returns;		/* something for each row that is inserted */
 } SqlPath;
-
-/* ------------------------------------------------------------------------
- * Rows for a statement
- * ------------------------------------------------------------------------
- */
-KafkaLoadRows *
-kafka_load_rows_make(KafkaLoader *loader, TupleDesc desc, int n)
-{
-	MemoryContext old = MemoryContextSwitchTo(loader->load_context);
-	KafkaLoadRows *rows = palloc0(sizeof(KafkaLoadRows));
-
-	rows->desc = desc;
-	rows->tuples = tuplestore_begin_heap(false, false, ROWS_KB);
-	rows->indexes = palloc(sizeof(int) * n);
-	MemoryContextSwitchTo(old);
-	return rows;
-}
-
-void
-kafka_load_rows_add(KafkaLoadRows *rows, Datum *values, bool *nulls, int index)
-{
-	rows->indexes[rows->n++] = index;
-	tuplestore_putvalues(rows->tuples, rows->desc, values, nulls);
-}
-
-/*
- * The message whose row was read last, or -1.  The tuplestore's first read pointer is nobody's;
- * a scan has made its own when it began.
- */
-static int
-find_last_read(const KafkaLoadRows *rows)
-{
-	int			scan = tuplestore_alloc_read_pointer(rows->tuples, 0) - 1;
-	int			left = 0;
-
-	if (scan == 0 || !tuplestore_in_memory(rows->tuples))
-		return -1;
-	tuplestore_select_read_pointer(rows->tuples, scan);
-	if (tuplestore_ateof(rows->tuples))
-		return -1;
-	while (tuplestore_advance(rows->tuples, true))
-		left++;
-	return left < rows->n ? rows->indexes[rows->n - left - 1] : -1;
-}
-
-/* Are rows inserted when they are read?  Foreign tables gather them. */
-static bool
-inserts_at_once(Relation rel)
-{
-	List	   *parts;
-	ListCell   *lc;
-
-	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-		return rel->rd_rel->relkind == RELKIND_RELATION;
-	parts = find_all_inheritors(RelationGetRelid(rel), NoLock, NULL);
-	foreach(lc, parts)
-		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
-			return false;
-	return true;
-}
-
-static uint64
-execute(KafkaLoadRows *rows, const char *statement)
-{
-	EphemeralNamedRelationData table = {.reldata = rows->tuples};
-	SPIExecuteOptions options = {.dest = None_Receiver};
-	uint64		processed;
-	int			rc;
-
-	table.md.name = pstrdup("kafka_batch");
-	table.md.tupdesc = rows->desc;
-	table.md.enrtype = ENR_NAMED_TUPLESTORE;
-	table.md.enrtuples = rows->n;
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	if (SPI_register_relation(&table) != SPI_OK_REL_REGISTER)
-		elog(ERROR, "could not register a batch with SPI");
-	rc = SPI_execute_extended(statement, &options);
-	if (rc < 0)
-		elog(ERROR, "could not load a batch: %s", SPI_result_code_string(rc));
-	processed = SPI_processed;
-	SPI_finish();
-	return processed;
-}
-
-/* The error with the message's place, if known, in its context. */
-static KAFKA_NORETURN void
-rethrow(KafkaLoader *loader, int culprit)
-{
-	ErrorData  *error = CopyErrorData();
-	const KafkaMessage *msg;
-
-	FlushErrorState();
-	if (culprit >= 0 && loader->culprit < 0)
-	{
-		msg = &loader->messages[culprit];
-		error->context = psprintf("%s%stopic \"%s\" partition %d offset " INT64_FORMAT,
-								  error->context ? error->context : "",
-								  error->context ? "\n" : "", msg->topic, msg->partition,
-								  msg->offset);
-		loader->culprit = culprit;
-	}
-	ReThrowError(error);
-}
-
-int64
-kafka_load_run(KafkaLoader *loader, KafkaLoadRows *rows, const char *statement)
-{
-	bool		at_once = inserts_at_once(loader->target);
-	MemoryContext context = CurrentMemoryContext;
-	uint64		processed = 0;
-
-	loader->culprit = loader->n == 1 ? 0 : -1;
-	PG_TRY();
-	{
-		processed = execute(rows, statement);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		rethrow(loader, at_once ? find_last_read(rows) : -1);
-	}
-	PG_END_TRY();
-	tuplestore_end(rows->tuples);
-	return (int64) processed;
-}
 
 /* ------------------------------------------------------------------------
  * Statements
@@ -195,6 +57,20 @@ kafka_load_append_insert(const KafkaLoader *loader, StringInfo statement)
  * The load
  * ------------------------------------------------------------------------
  */
+/* Those that conflict, and those that a trigger has left out. */
+static void
+note_left_out(KafkaLoader *loader, const KafkaLoadRows *rows, const bool *inserted)
+{
+	for (int i = 0; i < rows->n; i++)
+	{
+		if (inserted[i])
+			continue;
+		loader->loaded->skipped++;
+		if (loader->skipped)
+			loader->skipped[rows->indexes[i]] = true;
+	}
+}
+
 static void
 load_sql(KafkaLoader *loader)
 {
@@ -203,7 +79,7 @@ load_sql(KafkaLoader *loader)
 	bool	   *nulls = palloc(sizeof(bool) * loader->ncolumns);
 	KafkaLoadRows *rows = kafka_load_rows_make(loader, kafka_load_describe(loader, false),
 											   loader->n);
-	int64		processed;
+	bool	   *inserted = path->returns ? palloc0(sizeof(bool) * loader->n) : NULL;
 
 	for (int i = 0; i < loader->n; i++)
 	{
@@ -215,10 +91,16 @@ load_sql(KafkaLoader *loader)
 		MemoryContextSwitchTo(old);
 		ResetPerTupleExprContext(loader->estate);
 	}
-	processed = kafka_load_run(loader, rows, path->statement);
-	loader->loaded->rows += processed;
-	if (loader->pipeline->mode == KAFKA_PIPELINE_IGNORE)
-		loader->loaded->skipped += rows->n - processed;
+	loader->loaded->rows += kafka_load_run(loader, rows, path->statement, inserted);
+	if (inserted)
+		note_left_out(loader, rows, inserted);
+}
+
+/* Rules and what foreign tables gather forbid it, which no table with conflicts to ignore has. */
+static bool
+can_tell_inserted(const KafkaLoader *loader)
+{
+	return loader->target->rd_rules == NULL && kafka_load_inserts_at_once(loader->target);
 }
 
 void
@@ -231,6 +113,9 @@ kafka_load_sql_begin(KafkaLoader *loader)
 	kafka_load_append_insert(loader, &statement);
 	if (loader->pipeline->mode == KAFKA_PIPELINE_IGNORE)
 		appendStringInfoString(&statement, " ON CONFLICT DO NOTHING");
+	path->returns = can_tell_inserted(loader);
+	if (path->returns)
+		appendStringInfoString(&statement, " RETURNING 1");
 	path->statement = statement.data;
 	loader->path = path;
 	loader->load = load_sql;

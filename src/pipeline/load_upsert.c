@@ -387,7 +387,7 @@ delete_rows(KafkaLoader *loader, UpsertPath *path, UpsertRow *rows, int n)
 		kafka_load_rows_add(keys, values, nulls, rows[r].index);
 	}
 	if (keys->n > 0)
-		loader->loaded->rows += kafka_load_run(loader, keys, path->delete);
+		loader->loaded->rows += kafka_load_run(loader, keys, path->delete, NULL);
 }
 
 static void
@@ -399,7 +399,7 @@ insert_rows(KafkaLoader *loader, UpsertPath *path, UpsertRow *rows, int n)
 		if (loader->messages[rows[r].index].value.data != NULL)
 			kafka_load_rows_add(whole, rows[r].values, rows[r].nulls, rows[r].index);
 	if (whole->n > 0)
-		loader->loaded->rows += kafka_load_run(loader, whole, path->insert);
+		loader->loaded->rows += kafka_load_run(loader, whole, path->insert, NULL);
 }
 
 static void

@@ -6,7 +6,8 @@
  * Layer 3.  The same compare-and-set as of kafka.consumer_offset: whoever takes a partition raises
  * its epoch, and a batch is stored only if offset and epoch are what its worker believes.  Whoever
  * changes or stops a pipeline raises the epochs too, so that no batch that began before can be
- * committed after.  All lock rows in the order of partitions.
+ * committed after.  All lock rows in the order of partitions.  Epochs begin anywhere: a process that
+ * outlives the extension, and finds it made anew, does not meet its own by chance.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,8 +38,9 @@ static KafkaQuery query_count = {
 };
 
 static KafkaQuery query_add = {
-	"INSERT INTO kafka.pipeline_offset (pipeline, partition, next_offset, untouched) "
-	"SELECT $1, n.partition, n.next_offset, $4 "
+	"INSERT INTO kafka.pipeline_offset (pipeline, partition, next_offset, owner_epoch, untouched) "
+	"SELECT $1, n.partition, n.next_offset, (pg_catalog.random() "
+	"OPERATOR(pg_catalog.*) 1e15::pg_catalog.float8)::pg_catalog.int8, $4 "
 	"FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS n(partition, next_offset) "
 	"ON CONFLICT DO NOTHING",
 	4, {INT4OID, INT4ARRAYOID, INT8ARRAYOID, BOOLOID}, NULL

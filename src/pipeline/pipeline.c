@@ -58,6 +58,7 @@ enum
 	COLUMN_SEARCH_PATH,
 	COLUMN_ENABLED,
 	COLUMN_CREATED,
+	COLUMN_ORDERS,
 	COLUMNS
 };
 
@@ -144,6 +145,7 @@ read_definition(HeapTuple tuple, TupleDesc desc)
 	pipeline->options = DatumGetJsonbPCopy(values[COLUMN_OPTIONS]);
 	pipeline->search_path = TextDatumGetCString(values[COLUMN_SEARCH_PATH]);
 	pipeline->enabled = DatumGetBool(values[COLUMN_ENABLED]);
+	pipeline->orders = DatumGetInt64(values[COLUMN_ORDERS]);
 	return pipeline;
 }
 
@@ -331,6 +333,20 @@ kafka_pipeline_require_owner(const KafkaPipeline *pipeline)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of pipeline %s", pipeline->name)));
+}
+
+void
+kafka_pipeline_require_self(const KafkaPipeline *pipeline)
+{
+	kafka_pipeline_require_owner(pipeline);
+	if (GetUserId() != pipeline->owner && !superuser_arg(pipeline->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("pipeline \"%s\" can be run in a session by its owner only",
+						pipeline->name),
+				 errdetail("What its functions leave behind would run as the session's user."),
+				 errhint("SET ROLE %s first, or let workers run it.",
+						 quote_identifier(GetUserNameFromId(pipeline->owner, false)))));
 }
 
 KafkaPipelineUser

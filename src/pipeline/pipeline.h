@@ -52,6 +52,7 @@ typedef struct KafkaPipeline
 	int			batch_interval; /* ms */
 	int			parallelism;
 	bool		enabled;
+	int64		orders;			/* starts and stops so far */
 	char	   *search_path;
 	Jsonb	   *options;
 
@@ -85,6 +86,12 @@ extern void kafka_pipeline_apply_options(KafkaPipeline *pipeline);
 
 /* Raises 42501 unless the current user has the privileges of its owner. */
 extern void kafka_pipeline_require_owner(const KafkaPipeline *pipeline);
+
+/*
+ * The same for what runs the owner's functions and triggers in this session: 42501 unless the current
+ * user is the owner, or the owner a superuser.  They can leave cursors, temporary tables and deferred triggers behind.
+ */
+extern void kafka_pipeline_require_self(const KafkaPipeline *pipeline);
 
 /*
  * From here to kafka_pipeline_leave, or the end of the (sub)transaction: current user, search_path

@@ -22,6 +22,9 @@
 /* Failures of a batch that are logged one by one. */
 #define LOGGED_FAILURES 10
 
+/* Messages that are tried together right behind one that has failed. */
+#define FIRST_PART 16
+
 /* ------------------------------------------------------------------------
  * Whose error it is
  * ------------------------------------------------------------------------
@@ -149,6 +152,22 @@ add_part(Parts *parts, int end)
 		parts->ends[parts->n++] = end;
 }
 
+/*
+ * What comes behind a message that is to blame: parts that grow, for where one message fails the
+ * next ones often do, and an attempt can cost as much as if it succeeded.
+ */
+static void
+add_growing_parts(Parts *parts, int begin)
+{
+	int			end = parts->ends[parts->n - 1];
+	int			size = FIRST_PART;
+
+	while (size < end - begin)
+		size *= 2;
+	for (; size >= FIRST_PART; size /= 2)
+		add_part(parts, begin + size);
+}
+
 /* Cuts the next part, which begins at `begin` and has failed. */
 static void
 cut_part(Parts *parts, int begin, int culprit)
@@ -159,10 +178,33 @@ cut_part(Parts *parts, int begin, int culprit)
 		add_part(parts, begin + n / 2);
 	else
 	{
+		add_growing_parts(parts, begin + culprit + 1);
 		add_part(parts, begin + culprit + 1);
 		if (culprit > 0)
 			add_part(parts, begin + culprit);
 	}
+}
+
+/*
+ * Of rows that mode ignore leaves out only the number is known: so many messages from the end stand
+ * for them.
+ */
+static void
+note_fates(const Attempt *attempt, KafkaFate *fates)
+{
+	int64		nameless = attempt->loaded.skipped;
+
+	for (int i = 0; i < attempt->n; i++)
+	{
+		fates[i] = attempt->skipped[i] ? KAFKA_FATE_SKIPPED : KAFKA_FATE_LOADED;
+		nameless -= attempt->skipped[i];
+	}
+	for (int i = attempt->n - 1; i >= 0 && nameless > 0; i--)
+		if (fates[i] == KAFKA_FATE_LOADED)
+		{
+			fates[i] = KAFKA_FATE_SKIPPED;
+			nameless--;
+		}
 }
 
 /* Loads some in a subtransaction; NULL, or the error of one of them. */
@@ -180,8 +222,7 @@ try_part(KafkaLoader *loader, const KafkaMessage *messages, int n, KafkaFate *fa
 		kafka_error_require_poison(error);
 		return error;
 	}
-	for (int i = 0; i < n; i++)
-		fates[i] = attempt.skipped[i] ? KAFKA_FATE_SKIPPED : KAFKA_FATE_LOADED;
+	note_fates(&attempt, fates);
 	loaded->rows += attempt.loaded.rows;
 	loaded->skipped += attempt.loaded.skipped;
 	return NULL;

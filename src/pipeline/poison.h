@@ -25,7 +25,8 @@ typedef enum KafkaFate
 
 typedef struct KafkaBatchLoad
 {
-	KafkaFate  *fates;			/* the caller's array, one for each message */
+	KafkaFate  *fates;			/* the caller's array, one for each message; for counting: which ones
+								 * mode ignore has left out is not known, only how many */
 	int			done;			/* messages, from the first, that were reached; n unless it stopped */
 	ErrorData  *error;			/* of the message at `done`, where it stopped */
 	KafkaLoaded	loaded;

@@ -255,6 +255,7 @@ make_run(int32 pipeline, const KafkaHost *host, const KafkaPipelineUntil *until)
 	run->until = until;
 	run->context = context;
 	run->name = MemoryContextStrdup(context, "");
+	run->orders = -1;
 	run->session = AllocSetContextCreate(context, "kafka_fdw pipeline session",
 										 ALLOCSET_DEFAULT_SIZES);
 	run->batch = AllocSetContextCreate(context, "kafka_fdw pipeline batch",
@@ -271,17 +272,24 @@ lock_pipeline(LOCKTAG *tag, int32 pipeline, bool worker)
 		LOCKACQUIRE_NOT_AVAIL;
 }
 
-/* Of a run in a session, which nobody sees go on. */
-static KafkaPipelineEnd
-run_and_finish(KafkaPipelineRun *run)
+/* Of a run in a session: nobody sees it go on, and what has failed before may not fail now. */
+static void
+note_stopped(KafkaPipelineRun *run)
 {
-	KafkaPipelineEnd end = run_sessions(run);
-
-	if (end != KAFKA_PIPELINE_DONE)
-		return end;
 	kafka_pipeline_begin(run);
 	kafka_pipeline_set_state(run->id, "stopped", NULL, KAFKA_UNKNOWN, KAFKA_UNKNOWN);
 	kafka_pipeline_commit(run);
+}
+
+static KafkaPipelineEnd
+run_and_finish(KafkaPipelineRun *run)
+{
+	KafkaPipelineEnd end;
+
+	note_stopped(run);
+	end = run_sessions(run);
+	if (end == KAFKA_PIPELINE_DONE)
+		note_stopped(run);
 	return end;
 }
 

@@ -47,6 +47,8 @@ typedef struct KafkaPipelineRun
 	int			rank;			/* among the pipeline's workers, and how many these are */
 	int			count;
 	TimestampTz next_look;		/* for new partitions */
+	TimestampTz next_order;		/* in a session: whether it was started or stopped */
+	int64		orders;			/* in a session: as it began; -1: not yet */
 	bool		shown_running;	/* pipeline_state says so */
 	bool		has_limits;		/* limits of `until` are known */
 	int64	   *limits;			/* by number of the partition, in `context` */
@@ -119,6 +121,9 @@ extern bool kafka_pipeline_is_through(const KafkaPipelineRun *run);
 
 /* batch.c: loads the batch with its offsets in one transaction. */
 extern KafkaPipelineStep kafka_pipeline_load(KafkaPipelineRun *run, KafkaPipelineEnd *end);
+
+/* The positions have nothing to add: they begin where they are. */
+extern void kafka_pipeline_clear_counts(KafkaPipelineRun *run);
 
 /* Tells the group where the pipeline stands, now and then, or now. */
 extern void kafka_pipeline_tell_group(KafkaPipelineRun *run, bool now);

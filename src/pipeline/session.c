@@ -20,6 +20,9 @@
 #include "utils/timestamp.h"
 #include "worker/shared.h"
 
+/* Between two looks of a session whether the pipeline was started or stopped. */
+#define ORDER_MS 1000
+
 /* Between two looks whether the topic has more partitions. */
 #define LOOK_MS 10000
 
@@ -45,9 +48,13 @@ read_definition(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	}
 	if (strcmp(run->name, run->pipeline->name) != 0)
 		run->name = MemoryContextStrdup(run->context, run->pipeline->name);
-	if (!run->until->wait)
-		return KAFKA_STEP_ON;
 	*end = KAFKA_PIPELINE_STOPPED;
+	if (!run->until->wait)
+	{
+		if (run->orders < 0)
+			run->orders = run->pipeline->orders;
+		return run->orders == run->pipeline->orders ? KAFKA_STEP_ON : KAFKA_STEP_END;
+	}
 	if (!run->pipeline->enabled)
 		return KAFKA_STEP_END;
 	*end = KAFKA_PIPELINE_FAILED;
@@ -150,6 +157,21 @@ claim(KafkaPipelineRun *run)
 	}
 }
 
+/*
+ * The offsets that were claimed belong to the topic that is to be read?  Whoever changes that from
+ * here on has to raise their epochs, and waits for us.
+ */
+static bool
+is_still_defined(const KafkaPipelineRun *run)
+{
+	const KafkaPipeline *now = kafka_pipeline_by_id(run->id);
+
+	return now && now->source == run->pipeline->source &&
+		now->owner == run->pipeline->owner &&
+		strcmp(now->topic, run->pipeline->topic) == 0 &&
+		strcmp(now->server, run->pipeline->server) == 0;
+}
+
 /* A topic that was made anew may have fewer than before. */
 static bool
 has_all_partitions(KafkaPipelineRun *run, int known)
@@ -206,15 +228,13 @@ begin_to_read(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	run->topic_partitions = kafka_topic_partitions(run->pipeline->opts, run->pipeline->topic,
 												   false, false);
 	run->next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_MS);
-	if (!has_all_partitions(run, known))
-	{
-		*end = KAFKA_PIPELINE_FAILED;
-		return KAFKA_STEP_END;
-	}
 	find_limits(run);
 	add_partitions(run, known);
 	claim(run);
-	return KAFKA_STEP_ON;
+	if (!is_still_defined(run))
+		return KAFKA_STEP_ANEW;
+	*end = KAFKA_PIPELINE_FAILED;
+	return has_all_partitions(run, known) ? KAFKA_STEP_ON : KAFKA_STEP_END;
 }
 
 KafkaPipelineStep
@@ -231,6 +251,8 @@ kafka_pipeline_start(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	step = read_definition(run, end);
 	if (step == KAFKA_STEP_ON)
 		step = begin_to_read(run, end);
+	if (step == KAFKA_STEP_ANEW)
+		return kafka_pipeline_roll_back(run);
 	kafka_pipeline_commit(run);
 	/* what was taken by an old share is another's, who may have taken it before: he does so again */
 	if (has_new_share(run))
@@ -259,12 +281,29 @@ kafka_pipeline_forget(KafkaPipelineRun *run)
 	MemoryContextReset(run->session);
 }
 
+/* Nobody wakes a session that runs a pipeline. */
+static bool
+has_new_order(KafkaPipelineRun *run)
+{
+	const KafkaPipeline *now;
+
+	if (GetCurrentTimestamp() < run->next_order)
+		return false;
+	run->next_order = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ORDER_MS);
+	kafka_pipeline_begin(run);
+	now = kafka_pipeline_by_id(run->id);
+	kafka_pipeline_commit(run);
+	return now == NULL || now->orders != run->orders;
+}
+
 bool
 kafka_pipeline_must_restart(KafkaPipelineRun *run)
 {
 	if (kafka_workers_was_woken() || has_new_share(run))
 		return true;
 	if (run->member && kafka_member_is_stale(run->member))
+		return true;
+	if (!run->until->wait && has_new_order(run))
 		return true;
 	if (GetCurrentTimestamp() < run->next_look)
 		return false;
@@ -302,6 +341,7 @@ tell_missing(const KafkaPipelineRun *run, const KafkaPipelinePartition *partitio
 static KafkaPipelineStep
 move_to(KafkaPipelineRun *run, KafkaPipelinePartition *partition, int64 offset)
 {
+	kafka_pipeline_clear_counts(run);
 	partition->position.target = offset;
 	kafka_pipeline_begin(run);
 	if (!kafka_pipeline_offsets_store(run->id, &partition->position, 1, 0))
@@ -345,8 +385,12 @@ kafka_pipeline_missing(KafkaPipelineRun *run, KafkaPipelinePartition *partition,
 								 kafka_logfmt_quote(error.message))));
 		return move_to(run, partition, low);
 	}
+	kafka_pipeline_clear_counts(run);
 	kafka_pipeline_begin(run);
 	kafka_pipeline_set_state(run->id, "failed", &error, number, partition->member->position);
+	/* only if it is ours still: somebody may have moved it in the meantime */
+	if (!kafka_pipeline_offsets_store(run->id, &partition->position, 1, 0))
+		return kafka_pipeline_roll_back(run);
 	kafka_pipeline_commit(run);
 	*end = KAFKA_PIPELINE_FAILED;
 	return KAFKA_STEP_END;

@@ -15,7 +15,10 @@
 #include "pipeline/run_internal.h"
 #include "utils/builtins.h"
 
-/* Rows are changed only when they say something new. */
+/*
+ * Rows are changed only when they say something new.  A worker that has begun to read, or has to wait, does not
+ * hide that another one has failed; who ends that says "new" or "stopped" first.
+ */
 static KafkaQuery query_set = {
 	"INSERT INTO kafka.pipeline_state AS s "
 	"(pipeline, state, since, sqlstate, error, detail, context, partition, \"offset\") "
@@ -25,7 +28,8 @@ static KafkaQuery query_set = {
 	"context = excluded.context, partition = excluded.partition, \"offset\" = excluded.\"offset\" "
 	"WHERE ROW(s.state, s.sqlstate, s.error, s.partition, s.\"offset\") IS DISTINCT FROM "
 	"ROW(excluded.state, excluded.sqlstate, excluded.error, excluded.partition, "
-	"excluded.\"offset\")",
+	"excluded.\"offset\") AND (s.state OPERATOR(pg_catalog.<>) 'failed' OR "
+	"excluded.state OPERATOR(pg_catalog.<>) ALL ('{running,waiting}'::pg_catalog.text[]))",
 	8, {INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID}, NULL
 };
 

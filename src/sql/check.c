@@ -207,7 +207,7 @@ look_at_workers(Report *report)
 				 "skipped: the server has no outbox and no pipeline that is started");
 	else if (troubles == NIL)
 		put_step(report, "workers", STEP_OK, 0,
-				 psprintf(INT64_FORMAT " outboxes and pipelines are started and well", total));
+				 psprintf("outboxes and pipelines that are started and well: " INT64_FORMAT, total));
 	foreach(lc, troubles)
 	{
 		if (report->nfailed == 0)

@@ -99,14 +99,20 @@ typedef struct Retry
 	KafkaMessage *messages;
 } Retry;
 
-/* The pipeline that the first argument names, the caller's; SPI is connected from here on. */
+/*
+ * The pipeline that the first argument names; loads: its functions and triggers are to run here.
+ * SPI is connected from here on.
+ */
 static Retry
-begin_retry(FunctionCallInfo fcinfo)
+begin_retry(FunctionCallInfo fcinfo, bool loads)
 {
 	Retry		retry = {.all = PG_ARGISNULL(1)};
 
 	retry.pipeline = kafka_pipeline_find(kafka_sql_text(fcinfo, 0, "pipeline"), false);
-	kafka_pipeline_require_owner(retry.pipeline);
+	if (loads)
+		kafka_pipeline_require_self(retry.pipeline);
+	else
+		kafka_pipeline_require_owner(retry.pipeline);
 	if (!retry.all)
 		retry.ids = PointerGetDatum(PG_GETARG_ARRAYTYPE_P(1));
 	SPI_connect();
@@ -308,7 +314,7 @@ Datum
 kafka_retry_dead_letters(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Retry		retry = begin_retry(fcinfo);
+	Retry		retry = begin_retry(fcinfo, true);
 	KafkaPipelineUser saved;
 	int64		loaded;
 
@@ -329,7 +335,7 @@ PG_FUNCTION_INFO_V1(kafka_discard_dead_letters);
 Datum
 kafka_discard_dead_letters(PG_FUNCTION_ARGS)
 {
-	Retry		retry = begin_retry(fcinfo);
+	Retry		retry = begin_retry(fcinfo, false);
 	Datum		values[2];
 	uint64		n;
 

@@ -12,6 +12,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "client/topic.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "ground/compat.h"
@@ -251,6 +252,15 @@ check_name(const char *name)
 					 errmsg("name of a pipeline must not have control characters")));
 }
 
+/* The broker's part of the checks: it is asked only where there is something new to ask. */
+static void
+check_topics(const KafkaPipeline *pipeline)
+{
+	(void) kafka_sql_pipeline_partitions(pipeline);
+	if (pipeline->dead_letter_topic)
+		(void) kafka_topic_partitions(pipeline->opts, pipeline->dead_letter_topic, false, false);
+}
+
 PG_FUNCTION_INFO_V1(kafka_create_pipeline);
 
 /* Arguments as in pipeline_args.h. */
@@ -273,7 +283,7 @@ kafka_create_pipeline(PG_FUNCTION_ARGS)
 	pipeline.options = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")));
 	kafka_sql_pipeline_arguments(fcinfo, true, &pipeline);
 	kafka_pipeline_resolve(&pipeline);
-	(void) kafka_sql_pipeline_partitions(&pipeline);
+	check_topics(&pipeline);
 	kafka_sql_pipeline_check(&pipeline);
 	places = kafka_sql_pipeline_places(&pipeline,
 									   PG_ARGISNULL(KAFKA_PIPELINE_ARG_START) ?
@@ -300,6 +310,7 @@ kafka_alter_pipeline(PG_FUNCTION_ARGS)
 {
 	KafkaPipeline *pipeline;
 	KafkaPipeline before;
+	bool		options_given = !PG_ARGISNULL(KAFKA_PIPELINE_ARG_OPTIONS - 1);
 	bool		other_topic;
 
 	PreventCommandIfReadOnly("kafka.alter_pipeline()");
@@ -310,8 +321,8 @@ kafka_alter_pipeline(PG_FUNCTION_ARGS)
 	kafka_pipeline_resolve(pipeline);
 	other_topic = strcmp(pipeline->topic, before.topic) != 0 ||
 		strcmp(pipeline->server, before.server) != 0;
-	if (other_topic)
-		(void) kafka_sql_pipeline_partitions(pipeline);
+	if (other_topic || (pipeline->dead_letter_topic && options_given))
+		check_topics(pipeline);
 	kafka_sql_pipeline_check(pipeline);
 	update_definition(pipeline);
 	if (other_topic)

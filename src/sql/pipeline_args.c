@@ -293,7 +293,12 @@ kafka_sql_pipeline_lock(FunctionCallInfo fcinfo, int argno)
 	kafka_pipeline_require_owner(found);
 	(void) kafka_query_run(&query, values, NULL);
 	pipeline = kafka_pipeline_by_id(found->id);
-	return pipeline ? pipeline : kafka_pipeline_find(name, false);	/* it is gone: that raises */
+	/* not by name once more: it may be somebody else's by now */
+	if (pipeline == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("pipeline \"%s\" does not exist any longer", name)));
+	return pipeline;
 }
 
 void

@@ -40,7 +40,8 @@ static void
 set_enabled(const KafkaPipeline *pipeline, bool enabled)
 {
 	static KafkaQuery query = {
-		"UPDATE kafka.pipeline_definition d SET enabled = $2 "
+		"UPDATE kafka.pipeline_definition d SET enabled = $2, "
+		"orders = d.orders OPERATOR(pg_catalog.+) 1 "
 		"WHERE d.id OPERATOR(pg_catalog.=) $1",
 		2, {INT4OID, BOOLOID}, NULL
 	};

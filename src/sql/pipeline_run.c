@@ -70,6 +70,11 @@ tell_end(const char *name, int32 id, KafkaPipelineEnd end)
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("pipeline \"%s\" is run by another process", name),
 				 errhint("See kafka.pipelines; kafka.stop_pipeline stops its workers.")));
+	if (end == KAFKA_PIPELINE_STOPPED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("pipeline \"%s\" was started or stopped while it ran", name),
+				 errdetail("What it has loaded is kept.")));
 	if (end == KAFKA_PIPELINE_GONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -94,7 +99,7 @@ kafka_run_pipeline(PG_FUNCTION_ARGS)
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	MemoryContextSwitchTo(context);
 	pipeline = kafka_pipeline_find(name, false);
-	kafka_pipeline_require_owner(pipeline);
+	kafka_pipeline_require_self(pipeline);
 	SPI_commit();
 	tell_end(name, pipeline->id, kafka_pipeline_run(pipeline->id, &kafka_procedure_host, &until));
 	SPI_finish();

@@ -256,6 +256,7 @@ load_message(void *arg)
 
 	rehearsal->result = kafka_loader_show(rehearsal->loader, rehearsal->msg);
 	kafka_loader_load(rehearsal->loader, rehearsal->msg, 1, &rehearsal->skipped, &loaded);
+	rehearsal->skipped |= loaded.skipped > 0;	/* by mode ignore */
 }
 
 static void
@@ -328,7 +329,7 @@ kafka_test_pipeline(PG_FUNCTION_ARGS)
 	Sample		sample = {.pipeline = pipeline};
 	Rehearsal	rehearsal = {.fcinfo = fcinfo, .sample = &sample};
 
-	kafka_pipeline_require_owner(pipeline);
+	kafka_pipeline_require_self(pipeline);
 	PreventCommandIfReadOnly("kafka.test_pipeline");
 	if (PG_ARGISNULL(1) || PG_GETARG_INT32(1) < 1 || PG_GETARG_INT32(1) > MOST_MESSAGES)
 		ereport(ERROR,

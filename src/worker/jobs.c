@@ -29,6 +29,9 @@
 /* What has run so long ran well. */
 #define RAN_WELL_MS (60 * 1000)
 
+/* Between the starts of processes that end because they are to stop. */
+#define APART_MS 1000
+
 TimestampTz
 kafka_after(TimestampTz time, int ms)
 {
@@ -163,10 +166,12 @@ kafka_jobs_settle(KafkaWorker *worker)
 		case KAFKA_END_LEFT:
 			worker->state = KAFKA_WORKER_STOPPED;
 			worker->failures = 0;
+			worker->next_start = kafka_after(worker->started, APART_MS);
 			return true;
 		case KAFKA_END_UNRESOLVED:
 			worker->state = KAFKA_WORKER_UNRESOLVED;
-			worker->failures++;
+			worker->next_start = kafka_after(worker->ended,
+											 kafka_jobs_backoff_ms(++worker->failures));
 			return true;
 		default:
 			ms = kafka_jobs_backoff_ms(++worker->failures);
@@ -185,7 +190,6 @@ apply_found(Oid database, const KafkaFound *found, int slot)
 {
 	KafkaJob	job = {database, found->kind, found->id};
 	KafkaWorker *worker = find_worker(&job, slot);
-	TimestampTz earliest = GetCurrentTimestamp();
 
 	if (worker == NULL)
 		worker = add_worker(&job, slot);
@@ -193,11 +197,9 @@ apply_found(Oid database, const KafkaFound *found, int slot)
 		return;
 	strlcpy(worker->name, found->name, sizeof(worker->name));
 	worker->unwanted = 0;
-	earliest = Max(earliest,
-				   kafka_after(worker->ended, kafka_jobs_backoff_ms(worker->failures)));
 	if (worker->state == KAFKA_WORKER_STOPPED ||
 		(worker->state == KAFKA_WORKER_UNRESOLVED && found->resolved))
-		make_pending(worker, earliest);
+		worker->state = KAFKA_WORKER_PENDING;
 }
 
 static bool
@@ -262,11 +264,9 @@ kafka_jobs_retry(const KafkaJob *job)
 		if (!is_of(worker, job) || kafka_worker_is_live(worker))
 			continue;
 		worker->failures = 0;
-		worker->ended = 0;
-		if (worker->job.kind == KAFKA_JOB_PIPELINE)
-			worker->state = KAFKA_WORKER_STOPPED;
-		else
-			make_pending(worker, GetCurrentTimestamp());
+		worker->next_start = GetCurrentTimestamp();
+		worker->state = worker->job.kind == KAFKA_JOB_PIPELINE ?
+			KAFKA_WORKER_STOPPED : KAFKA_WORKER_PENDING;
 	}
 	kafka_registry_unlock();
 }

@@ -60,7 +60,7 @@ typedef struct KafkaWorker
 	int			failures;		/* in a row */
 	TimestampTz started;
 	TimestampTz ended;
-	TimestampTz next_start;
+	TimestampTz next_start;		/* not before, if it is to be started */
 	TimestampTz unwanted;		/* it is to end, and then is terminated; 0: it is wanted */
 } KafkaWorker;
 

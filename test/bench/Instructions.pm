@@ -3,6 +3,7 @@ package Instructions;
 use strict;
 use warnings;
 use Bench;
+use Pipeline;
 use Reading;
 use Writing;
 
@@ -17,6 +18,8 @@ sub instructions
 	system('sh', '-c', "printf '%s\\n' \"\$0\" | valgrind --tool=callgrind --callgrind-out-file=$out "
 		. "--separate-threads=yes $bindir/postgres --single -D $work/pg/data postgres "
 		. ">$work/single.log 2>&1", $query) == 0 or die `tail $work/single.log`;
+	my $errors = `grep -E '(ERROR|FATAL|PANIC): ' $work/single.log`;
+	die "$query: $errors" if $errors;
 	my %count;
 	# the first thread is the backend's own; the others are librdkafka's
 	for (`callgrind_annotate --threshold=100 --tree=none --auto=no --inclusive=no $out-01`)
@@ -72,16 +75,45 @@ sub count
 	printf "    %6.0f  %s\n", $all->{$_}, $_ for grep { defined } @top;
 }
 
+# Pipelines that have all of the topic before them, or a message; each is run once.
+sub pipeline_cases
+{
+	my @cases;
+	for my $format (qw(csv json))
+	{
+		my ($name, $table) = ("bench_load_$format", "loaded_$format");
+		push @cases, [ "COPY, $format", map({ "COPY $table FROM '$work/$_' (FORMAT csv)" } $name, "$name.one"), $opt{messages} - 1 ];
+		push @cases, [ "pipeline, $format", map({ "CALL kafka.run_pipeline('$_')" } $name, "${name}_one"), $opt{messages} - 1 ];
+	}
+	return @cases;
+}
+
+sub set_up_pipelines
+{
+	my ($session) = @_;
+	my $last = $opt{messages} / $PARTITIONS - 1;
+	for my $format (qw(csv json))
+	{
+		my $name = "bench_load_$format";
+		Pipeline::set_up($session, $format);
+		ask($session, "COPY (SELECT * FROM $name LIMIT 1) TO '$work/$name.one' (FORMAT csv)");
+		ask($session, "SELECT kafka.create_pipeline('${name}_one', '$name', 'loaded_$format', start => 'latest')");
+		ask($session, "SELECT kafka.seek_pipeline('${name}_one', '$last', 0)");
+	}
+}
+
+my %SECTIONS = (reading => [ sub { Reading::set_up($_[0], 1) }, \&reading_cases ],
+	writing => [ \&Writing::set_up, \&writing_cases ], pipeline => [ \&set_up_pipelines, \&pipeline_cases ]);
+
 sub run
 {
 	my ($session) = @_;
-	my ($reading, $writing) = ($opt{section} ne 'writing', $opt{section} ne 'reading');
-	Reading::set_up($session, 1) if $reading;
-	Writing::set_up($session) if $writing;
+	my @sections = $SECTIONS{ $opt{section} } // @SECTIONS{qw(reading writing pipeline)};
+	$_->[0]->($session) for @sections;
 	finish($session);
 	system("$bindir/pg_ctl -D $work/pg/data -m fast -w stop >/dev/null") == 0 or die "pg_ctl stop failed\n";
 	print "instructions a row, of the backend's own thread\n";
-	count(@$_) for ($reading ? reading_cases() : ()), ($writing ? writing_cases() : ());
+	count(@$_) for map { $_->[1]->() } @sections;
 }
 
 1;
