@@ -64,6 +64,8 @@ my %KINDS = (
 	recreate => [ 'drop_pipeline, and create_pipeline at the offsets it had', \&recreate, 0, undef, \%WORKERS ],
 	foreground => [ 'sessions that run it instead, of which some are killed', \&foreground, 0, undef, \%WORKERS ],
 
+	alter_source => [ 'ALTER of the foreign table and of its server', \&alter_source ],
+
 	# the target
 	lock_target => [ 'the target is locked for seconds', \&lock_target ],
 	alter_target => [ 'ALTER TABLE, CREATE INDEX, VACUUM FULL of the target', \&alter_target ],
@@ -325,6 +327,20 @@ sub foreground
 	$stand->must("SELECT kafka.start_pipeline('$name')");
 	$session->result(30);
 	$session->kill;
+	return;
+}
+
+# It is seen at the next batch; a client with other options is a new one.
+sub alter_source
+{
+	my ($round) = @_;
+	my $source = 'source_' . $round->number;
+	for my $change ("FOREIGN TABLE $source ADD more text", 'SERVER kafka OPTIONS (ADD fetch_wait_max_ms \'50\')',
+		"FOREIGN TABLE $source DROP more", 'SERVER kafka OPTIONS (DROP fetch_wait_max_ms)', "FOREIGN TABLE $source OPTIONS (ADD on_error 'error')")
+	{
+		$round->stand->must("ALTER $change");
+		$round->pump(between(0, 0.5));
+	}
 	return;
 }
 

@@ -68,16 +68,18 @@ sub compare
 	return $found;
 }
 
-# Falsifies a target, in the ways of %Rounds::SABOTAGES.
+# Falsifies a target, in the ways of %Rounds::SABOTAGES; each of them about other rows, so that they
+# can follow one another.
 sub sabotage
 {
 	my ($node, $how, $target) = @_;
-	my $two = "SELECT a.ctid AS one, b.ctid AS two, a.loaded AS l, b.loaded AS m FROM $target a JOIN LATERAL
-		(SELECT ctid, loaded FROM $target b WHERE b.part = a.part AND b.loaded > a.loaded ORDER BY loaded LIMIT 1) b ON true LIMIT 1";
+	my $two = "SELECT a.loaded AS l, b.loaded AS m FROM $target a JOIN LATERAL
+		(SELECT loaded FROM $target b WHERE b.part = a.part AND b.loaded > a.loaded ORDER BY loaded LIMIT 1) b ON true
+		ORDER BY a.loaded OFFSET 20 LIMIT 1";
 	my %sql = (
-		lose => "DELETE FROM $target WHERE loaded = (SELECT min(loaded) FROM $target)",
-		duplicate => "INSERT INTO $target (part, offs, id, n, kind) SELECT part, offs, id, n, kind FROM $target LIMIT 1",
-		reorder => "UPDATE $target t SET loaded = s.l + s.m - loaded FROM ($two) s WHERE t.ctid IN (s.one, s.two)",
+		lose => "DELETE FROM $target WHERE loaded = (SELECT loaded FROM $target ORDER BY loaded OFFSET 10 LIMIT 1)",
+		duplicate => "INSERT INTO $target (part, offs, id, n, kind) SELECT part, offs, id, n, kind FROM $target ORDER BY loaded LIMIT 1",
+		reorder => "UPDATE $target t SET loaded = s.l + s.m - loaded FROM ($two) s WHERE t.loaded IN (s.l, s.m)",
 		ghost => "INSERT INTO $target (part, offs, id, n, kind) SELECT 0, 1000000, 'ghost', 1, 1");
 	$node->safe_psql('postgres', $sql{$how});
 	return;

@@ -87,7 +87,7 @@ my $MOST_PARTITIONS = 8;
 sub what
 {
 	my ($self) = @_;
-	return sprintf '%-11s %d workers, batch %5d %5s, %-11s %-12s, poison %2d', @{$self}{qw(target_kind parallelism batch interval on_error)},
+	return sprintf '%-11s %d workers, batch %5d %5s, %-11s %s, poison %d', @{$self}{qw(target_kind parallelism batch interval on_error)},
 		$self->{transactional} ? 'transactions' : 'plain', $self->{poison};
 }
 

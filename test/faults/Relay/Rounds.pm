@@ -97,10 +97,11 @@ sub sabotage
 	return;
 }
 
-# Compares the messages that were read with what is committed now.
+# Compares the topic with what is committed.
 sub judge
 {
 	my ($self, $truth) = @_;
+	$self->{messages} = $self->messages($self->{isolation});
 	$self->{found} = Relay::Oracle::compare($truth // $self->stand->ledger($self->{number}), $self->{messages});
 	return;
 }
@@ -119,7 +120,6 @@ sub verify
 	{
 		my $published = $self->{rounds}{delivery} ne 'outbox' || $stand->published($xid, 5);
 		my $why = $stand->error;
-		$self->{messages} = $self->messages;
 		$self->judge($truth);
 		my $lost = @{ Rounds::sum_up($self->{found}, $self->{may})->{lost} };
 		last if !$lost && $published;
@@ -129,7 +129,7 @@ sub verify
 			$self->{rounds}{sum}{hanging}++;
 			$self->note('the broker has left a transaction hanging');
 			$self->allow('duplicated', keys %$truth);
-			$self->{messages} = $self->messages($self->{isolation} = 'read_uncommitted');
+			$self->{isolation} = 'read_uncommitted';
 			$self->judge($truth);
 			last;
 		}
@@ -153,7 +153,6 @@ sub _settled
 		return 0 if time > $until;
 		sleep 0.05;
 	}
-	$self->{messages} = $self->messages;
 	$self->judge;
 	return 1;
 }
