@@ -1668,7 +1668,11 @@ SELECT d.name, d.owner, d.source, d.topic, d.server, d.target, d.handler, d.mode
     WHEN pg_is_in_recovery() AND s.state <> 'new' THEN s.state
     WHEN o.batches > 0 OR s.state <> 'new' THEN 'stopped'
     ELSE 'new' END AS state,
-  s.since, s.sqlstate, s.error, s.detail, s.context, s.partition, s."offset",
+  s.since, s.sqlstate,
+  CASE WHEN pg_has_role(d.owner, 'USAGE') THEN s.error END AS error,
+  CASE WHEN pg_has_role(d.owner, 'USAGE') THEN s.detail END AS detail,
+  CASE WHEN pg_has_role(d.owner, 'USAGE') THEN s.context END AS context,
+  s.partition, s."offset",
   d.parallelism, r.pids AS workers,
   coalesce(o.messages, 0) AS messages, coalesce(o.bytes, 0) AS bytes,
   coalesce(o.rows, 0) AS rows, coalesce(o.skipped, 0) AS skipped,
@@ -1711,7 +1715,8 @@ COMMENT ON COLUMN pipelines.state IS
 'new, running, waiting (it tries again what has failed, as Kafka that is away), failed (until kafka.start_pipeline), stopped';
 COMMENT ON COLUMN pipelines.since IS 'when the state that is kept changed last';
 COMMENT ON COLUMN pipelines.sqlstate IS 'of the error that it waits for, or failed with: SQLSTATE';
-COMMENT ON COLUMN pipelines.error IS 'its message';
+COMMENT ON COLUMN pipelines.error IS
+'its message, which may hold values of rows; NULL, as detail and context, without the owner''s privileges';
 COMMENT ON COLUMN pipelines.detail IS 'its detail';
 COMMENT ON COLUMN pipelines.context IS 'its context';
 COMMENT ON COLUMN pipelines.partition IS 'partition of the message that failed';

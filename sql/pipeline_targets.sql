@@ -106,7 +106,9 @@ RESET ROLE;
 SELECT * FROM pipeline_targets_rls ORDER BY a;
 REVOKE INSERT (b) ON pipeline_targets_rls FROM regress_pipeline_targets;
 SELECT pipeline_targets_send('9,nine');
+SET ROLE regress_pipeline_targets;
 CALL kafka.run_pipeline('targets');
+RESET ROLE;
 \echo :LAST_ERROR_SQLSTATE
 SELECT kafka.drop_pipeline('targets');
 DROP OWNED BY regress_pipeline_targets;

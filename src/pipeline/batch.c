@@ -219,6 +219,7 @@ kafka_pipeline_load(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	kafka_pipeline_commit_as_owner(pipeline);
 	kafka_pipeline_commit(run);
 	run->shown_running = true;
+	run->losses = 0;
 	note_stored(run);
 	kafka_pipeline_tell_group(run, false);
 	*end = KAFKA_PIPELINE_FAILED;

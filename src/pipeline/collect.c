@@ -135,20 +135,13 @@ look_around(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 }
 
 /* There are more workers than partitions. */
-static KafkaPipelineStep
-wait_for_share(KafkaPipelineRun *run, KafkaPipelineEnd *end)
+static void
+wait_for_share(KafkaPipelineRun *run)
 {
-	for (;;)
-	{
-		KafkaPipelineStep step = look_around(run, end);
-
-		if (step != KAFKA_STEP_ON)
-			return step;
-		kafka_pipeline_show(run, "waiting for partitions");
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1000,
-						 KAFKA_WAIT_EVENT(share_event, "KafkaPipelineShare"));
-		ResetLatch(MyLatch);
-	}
+	kafka_pipeline_show(run, "waiting for partitions");
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1000,
+					 KAFKA_WAIT_EVENT(share_event, "KafkaPipelineShare"));
+	ResetLatch(MyLatch);
 }
 
 /* The next thing that happens; false: the batch is to be loaded, or *step says something else. */
@@ -187,6 +180,13 @@ take_next(KafkaPipelineRun *run, int wait_ms, instr_time *silence, KafkaPipeline
 	return true;
 }
 
+/* There are messages, and no more are to be waited for. */
+static bool
+is_time_to_load(const KafkaPipelineRun *run)
+{
+	return kafka_pipeline_is_through(run) || is_time_over(run) || run->host->should_stop();
+}
+
 /* With time to spare: nothing has come, or the clock is looked at. */
 static KafkaPipelineStep
 wait_for_messages(KafkaPipelineRun *run, KafkaPipelineEnd *end)
@@ -202,9 +202,12 @@ wait_for_messages(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	{
 		if (!has_content(run) && kafka_elapsed_ms(begin) > COLLECT_MS)
 			return KAFKA_STEP_ON;
-		if (has_content(run) ? kafka_pipeline_is_through(run) || run->host->should_stop() :
+		if (has_content(run) ? is_time_to_load(run) :
 			(step = look_around(run, end)) != KAFKA_STEP_ON)
 			return step;
+		/* what was collected by an old definition would not be stored */
+		if (has_content(run) && kafka_pipeline_must_restart(run))
+			return KAFKA_STEP_ANEW;
 		if (!has_content(run))
 			kafka_pipeline_show(run, "waiting for messages");
 		if (!take_next(run, Min(left, LOOK_MS), &silence, &step, end))
@@ -235,7 +238,8 @@ kafka_pipeline_collect(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	step = look_around(run, end);
 	if (step != KAFKA_STEP_ON)
 		return step;
-	if (run->npartitions == 0)
-		return wait_for_share(run, end);
-	return wait_for_messages(run, end);
+	if (run->npartitions > 0)
+		return wait_for_messages(run, end);
+	wait_for_share(run);
+	return KAFKA_STEP_ON;
 }

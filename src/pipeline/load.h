@@ -55,6 +55,9 @@ extern bool kafka_loader_needs_headers(const KafkaLoader *loader);
  */
 extern Jsonb *kafka_loader_show(KafkaLoader *loader, const KafkaMessage *message);
 
+/* Constraints that are initially deferred are so again, for what the caller's transaction does after the loads. */
+extern void kafka_loader_defer_constraints(KafkaLoader *loader);
+
 /* Within the same transaction as it was begun. */
 extern void kafka_loader_end(KafkaLoader *loader);
 

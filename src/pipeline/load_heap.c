@@ -18,12 +18,14 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/nodeModifyTable.h"
 #include "ground/compat.h"
 #include "optimizer/optimizer.h"
 #include "pipeline/load_internal.h"
 #include "rewrite/rewriteHandler.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
@@ -84,7 +86,7 @@ is_filled(const KafkaLoader *loader, AttrNumber attnum)
 	return false;
 }
 
-/* False: one of the defaults might see which rows are there already. */
+/* False: one of the defaults might see which rows are there already, or a column takes more than that. */
 static bool
 find_defaults(KafkaLoader *loader, HeapPath *path)
 {
@@ -99,6 +101,9 @@ find_defaults(KafkaLoader *loader, HeapPath *path)
 		if (attr->attisdropped || attr->attgenerated != '\0' || is_filled(loader, attr->attnum))
 			continue;
 		node = build_column_default(loader->target, attr->attnum);
+		/* a domain has a say about its NULL */
+		if (node == NULL && get_typtype(attr->atttypid) == TYPTYPE_DOMAIN)
+			return false;
 		if (node == NULL)
 			continue;
 		node = (Node *) expression_planner((Expr *) node);

@@ -82,6 +82,14 @@ static KafkaQuery query_store = {
 		FLOAT8ARRAYOID, FLOAT8OID}, NULL
 };
 
+static KafkaQuery query_hold = {
+	"SELECT pg_catalog.count(*) FROM kafka.pipeline_offset o JOIN ROWS FROM "
+	"(pg_catalog.unnest($2), pg_catalog.unnest($3)) AS n(partition, epoch) "
+	"ON n.partition OPERATOR(pg_catalog.=) o.partition "
+	"WHERE " THIS_PIPELINE " AND o.owner_epoch OPERATOR(pg_catalog.=) n.epoch",
+	3, {INT4OID, INT4ARRAYOID, INT8ARRAYOID}, NULL
+};
+
 static KafkaQuery query_fence = {
 	LOCKED_ALL "UPDATE kafka.pipeline_offset o SET " RAISED " FROM locked WHERE " OF_LOCKED,
 	1, {INT4OID}, NULL
@@ -250,6 +258,16 @@ kafka_pipeline_offsets_store(int32 pipeline, const KafkaPipelinePosition *positi
 	FIELD(dead_letters), FIELD(batches), rate_array(positions, n), Float8GetDatum(ms)};
 
 	return kafka_query_run(&query_store, values, NULL) == (uint64) n;
+}
+
+bool
+kafka_pipeline_offsets_hold(int32 pipeline, const KafkaPipelinePosition *positions, int n)
+{
+	Datum		values[] = {Int32GetDatum(pipeline), partition_array(positions, n), FIELD(epoch)};
+	bool		isnull;
+
+	(void) kafka_query_look(&query_hold, values, NULL);
+	return DatumGetInt64(kafka_query_value(1, &isnull)) == n;
 }
 
 void

@@ -61,6 +61,10 @@ extern KafkaPipelinePosition *kafka_pipeline_offsets_claim(int32 pipeline,
 extern bool kafka_pipeline_offsets_store(int32 pipeline, const KafkaPipelinePosition *positions,
 										 int n, double ms);
 
+/* Are all of these still where they were, and of the epochs they had? */
+extern bool kafka_pipeline_offsets_hold(int32 pipeline, const KafkaPipelinePosition *positions,
+										int n);
+
 /* Whatever batch is under way in any process cannot be committed. */
 extern void kafka_pipeline_offsets_fence(int32 pipeline);
 

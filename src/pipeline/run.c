@@ -46,6 +46,7 @@
 #define FIRST_PAUSE_MS 250
 #define LAST_PAUSE_MS (30 * 1000)
 #define REPEAT_LOG_SECONDS 60
+#define LOSSES_BEFORE_PAUSE 3
 
 static uint32 retry_event;
 
@@ -82,6 +83,7 @@ kafka_pipeline_show(const KafkaPipelineRun *run, const char *what)
 KafkaPipelineStep
 kafka_pipeline_roll_back(KafkaPipelineRun *run)
 {
+	run->losses++;
 	PopActiveSnapshot();
 	run->host->abort();
 	MemoryContextSwitchTo(run->batch);
@@ -111,13 +113,32 @@ run_session(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	return step;
 }
 
+/* Once or twice is as it should be, when workers come or somebody changes the pipeline. */
+static void
+pause_after_losses(KafkaPipelineRun *run)
+{
+	if (run->losses < LOSSES_BEFORE_PAUSE)
+		return;
+	if (run->losses == LOSSES_BEFORE_PAUSE)
+		ereport(LOG,
+				(errmsg_internal("event=pipeline_lost_claims pipeline=%s losses=%d",
+								 kafka_logfmt_quote(run->name), run->losses),
+				 errhidestmt(true), errhidecontext(true)));
+	kafka_pipeline_show(run, "waiting: others change it, or take its partitions");
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 Min(FIRST_PAUSE_MS << Min(run->losses - LOSSES_BEFORE_PAUSE, 5), 5000),
+					 KAFKA_WAIT_EVENT(retry_event, "KafkaPipelineRetry"));
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
 static KafkaPipelineEnd
 run_sessions(KafkaPipelineRun *run)
 {
 	KafkaPipelineEnd end = KAFKA_PIPELINE_DONE;
 
 	while (run_session(run, &end) == KAFKA_STEP_ANEW)
-		;
+		pause_after_losses(run);
 	return end;
 }
 

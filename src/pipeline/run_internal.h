@@ -47,12 +47,14 @@ typedef struct KafkaPipelineRun
 	int			rank;			/* among the pipeline's workers, and how many these are */
 	int			count;
 	TimestampTz next_look;		/* for new partitions */
-	TimestampTz next_order;		/* in a session: whether it was started or stopped */
+	TimestampTz next_order;		/* whether it was stopped, moved or changed */
 	int64		orders;			/* in a session: as it began; -1: not yet */
 	bool		shown_running;	/* pipeline_state says so */
 	bool		has_limits;		/* limits of `until` are known */
 	int64	   *limits;			/* by number of the partition, in `context` */
 	int32		nlimits;
+
+	int			losses;			/* of partitions in a row, without a batch in between */
 
 	/* the batch in work */
 	MemoryContext batch;

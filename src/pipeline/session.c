@@ -20,11 +20,11 @@
 #include "utils/timestamp.h"
 #include "worker/shared.h"
 
-/* Between two looks of a session whether the pipeline was started or stopped. */
-#define ORDER_MS 1000
-
-/* Between two looks whether the topic has more partitions. */
+/* Between two looks whether the topic has more partitions, or somebody has changed the pipeline. */
 #define LOOK_MS 10000
+
+/* The latter in a session, which nobody wakes. */
+#define ORDER_MS 1000
 
 /* ------------------------------------------------------------------------
  * The definition
@@ -132,8 +132,8 @@ limit_of(const KafkaPipelineRun *run, int32 partition)
 	return partition < run->nlimits ? run->limits[partition] : 0;
 }
 
-/* In a transaction. */
-static void
+/* In a transaction.  False: somebody is dropping the pipeline. */
+static bool
 claim(KafkaPipelineRun *run)
 {
 	int32	   *numbers = palloc(sizeof(int32) * Max(run->topic_partitions, 1));
@@ -145,8 +145,7 @@ claim(KafkaPipelineRun *run)
 			numbers[n++] = p;
 	positions = kafka_pipeline_offsets_claim(run->id, numbers, n, &run->npartitions);
 	if (run->npartitions != n)
-		elog(ERROR, "pipeline \"%s\" has offsets for %d of %d partitions", run->name,
-			 run->npartitions, n);
+		return false;
 	run->partitions = MemoryContextAllocZero(run->session,
 											 sizeof(KafkaPipelinePartition) * Max(n, 1));
 	for (int i = 0; i < n; i++)
@@ -155,6 +154,7 @@ claim(KafkaPipelineRun *run)
 		run->partitions[i].limit = limit_of(run, positions[i].partition);
 		run->partitions[i].counted = GetCurrentTimestamp();
 	}
+	return true;
 }
 
 /*
@@ -172,20 +172,20 @@ is_still_defined(const KafkaPipelineRun *run)
 		strcmp(now->server, run->pipeline->server) == 0;
 }
 
-/* A topic that was made anew may have fewer than before. */
-static bool
-has_all_partitions(KafkaPipelineRun *run, int known)
+/*
+ * A topic that was made anew may have fewer than before; or the broker has not heard of the new ones
+ * yet, so that it is asked again.
+ */
+static void
+check_partitions(const KafkaPipelineRun *run, int known)
 {
-	ErrorData	error = {.elevel = ERROR, .sqlerrcode = ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE};
-
-	if (run->topic_partitions >= known)
-		return true;
-	error.message = psprintf("topic \"%s\" has fewer partitions than pipeline \"%s\" has offsets",
-							 run->pipeline->topic, run->name);
-	error.detail = psprintf("It has %d, the pipeline knows %d: the topic was made anew.",
-							run->topic_partitions, known);
-	kafka_pipeline_set_state(run->id, "failed", &error, KAFKA_UNKNOWN, KAFKA_UNKNOWN);
-	return false;
+	if (run->topic_partitions < known)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("topic \"%s\" has fewer partitions than pipeline \"%s\" has offsets",
+						run->pipeline->topic, run->name),
+				 errdetail("It has %d, the pipeline knows %d.", run->topic_partitions, known),
+				 errhint("If the topic was made anew, drop the pipeline and make it anew, too.")));
 }
 
 /* ------------------------------------------------------------------------
@@ -220,7 +220,7 @@ open_member(KafkaPipelineRun *run)
 
 /* In a transaction. */
 static KafkaPipelineStep
-begin_to_read(KafkaPipelineRun *run, KafkaPipelineEnd *end)
+begin_to_read(KafkaPipelineRun *run)
 {
 	int			known = kafka_pipeline_offsets_count(run->id);
 
@@ -230,11 +230,10 @@ begin_to_read(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	run->next_look = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_MS);
 	find_limits(run);
 	add_partitions(run, known);
-	claim(run);
-	if (!is_still_defined(run))
+	if (!claim(run) || !is_still_defined(run))
 		return KAFKA_STEP_ANEW;
-	*end = KAFKA_PIPELINE_FAILED;
-	return has_all_partitions(run, known) ? KAFKA_STEP_ON : KAFKA_STEP_END;
+	check_partitions(run, known);
+	return KAFKA_STEP_ON;
 }
 
 KafkaPipelineStep
@@ -250,7 +249,7 @@ kafka_pipeline_start(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	kafka_pipeline_begin(run);
 	step = read_definition(run, end);
 	if (step == KAFKA_STEP_ON)
-		step = begin_to_read(run, end);
+		step = begin_to_read(run);
 	if (step == KAFKA_STEP_ANEW)
 		return kafka_pipeline_roll_back(run);
 	kafka_pipeline_commit(run);
@@ -281,19 +280,30 @@ kafka_pipeline_forget(KafkaPipelineRun *run)
 	MemoryContextReset(run->session);
 }
 
-/* Nobody wakes a session that runs a pipeline. */
+/*
+ * Nobody wakes a session that runs a pipeline, and no worker when a prepared transaction is committed:
+ * was it started or stopped, moved or changed?
+ */
 static bool
-has_new_order(KafkaPipelineRun *run)
+is_fenced(KafkaPipelineRun *run)
 {
+	KafkaPipelinePosition *positions = palloc(sizeof(KafkaPipelinePosition) *
+											  Max(run->npartitions, 1));
 	const KafkaPipeline *now;
+	bool		fenced;
 
 	if (GetCurrentTimestamp() < run->next_order)
 		return false;
-	run->next_order = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ORDER_MS);
+	run->next_order = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												  run->until->wait ? LOOK_MS : ORDER_MS);
+	for (int i = 0; i < run->npartitions; i++)
+		positions[i] = run->partitions[i].position;
 	kafka_pipeline_begin(run);
 	now = kafka_pipeline_by_id(run->id);
+	fenced = now == NULL || (!run->until->wait && now->orders != run->orders) ||
+		!kafka_pipeline_offsets_hold(run->id, positions, run->npartitions);
 	kafka_pipeline_commit(run);
-	return now == NULL || now->orders != run->orders;
+	return fenced;
 }
 
 bool
@@ -303,7 +313,7 @@ kafka_pipeline_must_restart(KafkaPipelineRun *run)
 		return true;
 	if (run->member && kafka_member_is_stale(run->member))
 		return true;
-	if (!run->until->wait && has_new_order(run))
+	if (is_fenced(run))
 		return true;
 	if (GetCurrentTimestamp() < run->next_look)
 		return false;

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "fmgr.h"
 #include "format/headers.h"
 #include "format/row.h"
@@ -319,10 +320,13 @@ kafka_retry_dead_letters(PG_FUNCTION_ARGS)
 	int64		loaded;
 
 	MemoryContextSwitchTo(context);
+	/* what the caller has deferred is his, and no message's fault */
+	AfterTriggerSetState(makeNode(ConstraintsSetStmt));
 	kafka_pipeline_resolve(retry.pipeline);
 	saved = kafka_pipeline_enter(retry.pipeline);
 	retry.loader = kafka_loader_begin(retry.pipeline);
 	loaded = retry_all(&retry);
+	kafka_loader_defer_constraints(retry.loader);
 	kafka_loader_end(retry.loader);
 	kafka_pipeline_leave(&saved);
 	SPI_finish();
