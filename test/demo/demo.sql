@@ -146,6 +146,20 @@ SELECT id, customer, amount, key, offs FROM order_events ORDER BY offs;
 SELECT outbox, state, backlog_rows, messages, transactions FROM kafka.outbox_status;
 
 \echo
-\echo :b'14. Is all well between here and Kafka?':n
+\echo :b'14. And back: a pipeline loads the topic into another table, exactly once':n
+\echo
+CREATE TABLE order_copy (id int PRIMARY KEY, customer text, amount numeric);
+SELECT kafka.create_pipeline('copy', source => 'orders', target => 'order_copy', mode => 'upsert',
+                             options => '{"format": "json"}');
+SELECT kafka.start_pipeline('copy');
+INSERT INTO orders SELECT i, 'customer ' || i, i FROM generate_series(100, 199) AS i;
+SELECT kafka.wait_for_relay('30s');
+SELECT kafka.wait_for_pipeline('copy', '30s');
+SELECT (SELECT count(*) FROM orders) AS orders, o.messages AS relayed, o.state AS relay,
+       p.rows AS loaded, p.state AS pipeline, p.lag, (SELECT count(*) FROM order_copy) AS copies
+  FROM kafka.outbox_status AS o, kafka.pipelines AS p;
+
+\echo
+\echo :b'15. Is all well between here and Kafka?':n
 \echo
 SELECT * FROM kafka.check();
