@@ -14,6 +14,8 @@
 
 #include "postgres.h"
 
+#include "ground/options.h"
+
 /* A confirmed and, where there is a transaction, committed message. */
 extern void kafka_sent_note(Oid serverid, const char *topic, int32 partition, int64 offset);
 
@@ -31,5 +33,12 @@ extern void kafka_sent_forget_all(void);
 
 /* True if the session has sent nothing since it was last forgotten. */
 extern bool kafka_sent_is_empty(void);
+
+/*
+ * Ends of the partitions 0 to npartitions - 1 of a topic, as KAFKA_OFFSET_END: they are asked for again until
+ * they are behind what the session has sent, for a second at most.
+ */
+extern void kafka_sent_await(const KafkaOptions *opts, const char *topic, int32 npartitions,
+							 int64 *ends);
 
 #endif							/* KAFKA_SENT_H */

@@ -22,7 +22,7 @@
  * A session sees what it has sent and committed itself: the last stable offset can lag
  * some milliseconds behind such a commit, so the pin waits for it to pass what the session
  * was told (client/sent.h).  Somebody else's open transaction can hold it back for
- * longer; then the wait ends after OWN_SENDS_MS, once, and the scan ends there.
+ * longer; then the wait ends after a second, once, and the scan ends there.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,15 +37,9 @@
 #include "ground/compat.h"
 #include "ground/message.h"
 #include "lib/ilist.h"
-#include "portability/instr_time.h"
-#include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
-#include "utils/wait_event.h"
-
-/* Longest wait for one's own messages to become visible. */
-#define OWN_SENDS_MS 1000
 
 typedef struct Pin
 {
@@ -224,57 +218,6 @@ find_pin(Snapshot snapshot, const KafkaOptions *opts)
 	return NULL;
 }
 
-/* True if the broker shows everything that this session has sent. */
-static bool
-shows_own_sends(const KafkaOptions *opts, const KafkaBounds *bounds)
-{
-	bool		result = true;
-
-	for (int32 p = 0; p < bounds->npartitions; p++)
-	{
-		int64		sent = kafka_sent_offset(opts->serverid, opts->topic, p);
-
-		if (sent == KAFKA_UNKNOWN)
-			continue;
-		if (bounds->ends[p] <= sent)
-			result = false;
-		else
-			kafka_sent_forget(opts->serverid, opts->topic, p);
-	}
-	return result;
-}
-
-static void
-wait_a_little(void)
-{
-	CHECK_FOR_INTERRUPTS();
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1,
-					 PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-}
-
-static void
-await_own_sends(const KafkaOptions *opts, KafkaBounds *bounds)
-{
-	instr_time	begin;
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(begin);
-	while (!kafka_sent_is_empty() && !shows_own_sends(opts, bounds))
-	{
-		INSTR_TIME_SET_CURRENT(now);
-		INSTR_TIME_SUBTRACT(now, begin);
-		if (INSTR_TIME_GET_MILLISEC(now) > OWN_SENDS_MS)
-		{
-			kafka_sent_forget_topic(opts->serverid, opts->topic);
-			break;
-		}
-		wait_a_little();
-		kafka_topic_offsets(opts, opts->topic, KAFKA_OFFSET_END, NULL, bounds->npartitions,
-							bounds->ends);
-	}
-}
-
 static Pin *
 make_pin(Snapshot snapshot, const KafkaOptions *opts)
 {
@@ -289,7 +232,7 @@ make_pin(Snapshot snapshot, const KafkaOptions *opts)
 	pin->uncommitted = reads_uncommitted(opts);
 	pin->topic = pstrdup(opts->topic);
 	kafka_topic_bounds(opts, opts->topic, &pin->bounds);
-	await_own_sends(opts, &pin->bounds);
+	kafka_sent_await(opts, opts->topic, pin->bounds.npartitions, pin->bounds.ends);
 	MemoryContextSwitchTo(old);
 	if (snapshot)
 		pin->snapshot = RegisterSnapshotOnOwner(snapshot, TopTransactionResourceOwner);

@@ -208,14 +208,14 @@ kafka_pipeline_load(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	load_messages(run, pipeline, &load);
 	if (load.error == NULL)
 		pass_markers(run);
-	/* in the order of kafka.alter_pipeline: the definition's row, for the foreign key, then offsets */
+	/* offsets before the state, as who starts or drops it locks them */
+	if (!store(run, load.error ? run->origins[load.done] : NULL, kafka_elapsed_ms(begin)))
+		return kafka_pipeline_roll_back(run);
 	if (load.error)
 		kafka_pipeline_set_state(run->id, "failed", load.error, run->messages[load.done].partition,
 								 run->messages[load.done].offset);
 	else if (!run->shown_running)
 		kafka_pipeline_set_state(run->id, "running", NULL, KAFKA_UNKNOWN, KAFKA_UNKNOWN);
-	if (!store(run, load.error ? run->origins[load.done] : NULL, kafka_elapsed_ms(begin)))
-		return kafka_pipeline_roll_back(run);
 	kafka_pipeline_commit_as_owner(pipeline);
 	kafka_pipeline_commit(run);
 	run->shown_running = true;

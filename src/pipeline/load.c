@@ -44,6 +44,10 @@ open_target(KafkaLoader *loader)
 						loader->pipeline->name),
 				 errhint("Give it another one with kafka.alter_pipeline.")));
 	loader->target = rel;
+	if (RELATION_IS_OTHER_TEMP(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot load into temporary tables of other sessions")));
 	switch (rel->rd_rel->relkind)
 	{
 		case RELKIND_RELATION:

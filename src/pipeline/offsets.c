@@ -46,6 +46,11 @@ static KafkaQuery query_add = {
 	4, {INT4OID, INT4ARRAYOID, INT8ARRAYOID, BOOLOID}, NULL
 };
 
+static KafkaQuery query_lock = {
+	"SELECT FROM kafka.pipeline_definition d WHERE d.id OPERATOR(pg_catalog.=) $1 FOR SHARE",
+	1, {INT4OID}, NULL
+};
+
 static KafkaQuery query_claim = {
 	LOCKED "UPDATE kafka.pipeline_offset o SET " RAISED ", "
 	"owner_pid = pg_catalog.pg_backend_pid(), claimed = pg_catalog.now() "
@@ -211,6 +216,8 @@ kafka_pipeline_offsets_add(int32 pipeline, const int32 *partitions, const int64 
 	Datum		values[] = {Int32GetDatum(pipeline), int4_array(partitions, n),
 	int8_array(offsets, n, false), BoolGetDatum(earliest)};
 
+	/* who stops or changes it at this moment could not fence rows that he does not see */
+	(void) kafka_query_run(&query_lock, values, NULL);
 	(void) kafka_query_run(&query_add, values, NULL);
 }
 

@@ -81,7 +81,13 @@ static const struct
 	/* a row that a policy of row-level security refuses; 42501 otherwise is a missing right */
 	{ERRCODE_INSUFFICIENT_PRIVILEGE, "ExecWithCheckOptions"},
 	/* an escape in JSON for a character that the database's encoding does not have */
-	{ERRCODE_FEATURE_NOT_SUPPORTED, "pg_unicode_to_server"}
+	{ERRCODE_FEATURE_NOT_SUPPORTED, "pg_unicode_to_server"},
+	/* a value that is too large to be decoded: "invalid memory alloc request size" */
+	{ERRCODE_INTERNAL_ERROR, "MemoryContextAlloc"},
+	{ERRCODE_INTERNAL_ERROR, "MemoryContextAllocExtended"},
+	{ERRCODE_INTERNAL_ERROR, "MemoryContextSizeFailure"},
+	{ERRCODE_INTERNAL_ERROR, "palloc"},
+	{ERRCODE_INTERNAL_ERROR, "repalloc"}
 };
 
 bool

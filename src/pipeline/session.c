@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "client/sent.h"
 #include "client/topic.h"
 #include "ground/compat.h"
 #include "ground/logfmt.h"
@@ -120,6 +121,7 @@ find_limits(KafkaPipelineRun *run)
 	run->limits = MemoryContextAlloc(run->context, sizeof(int64) * run->topic_partitions);
 	kafka_topic_offsets(run->pipeline->opts, run->pipeline->topic, KAFKA_OFFSET_END, NULL,
 						run->topic_partitions, run->limits);
+	kafka_sent_await(run->pipeline->opts, run->pipeline->topic, run->topic_partitions, run->limits);
 	run->nlimits = run->topic_partitions;
 	run->has_limits = true;
 }
@@ -309,7 +311,10 @@ is_fenced(KafkaPipelineRun *run)
 bool
 kafka_pipeline_must_restart(KafkaPipelineRun *run)
 {
-	if (kafka_workers_was_woken() || has_new_share(run))
+	/* woken for others' sake, as a rule */
+	if (kafka_workers_was_woken())
+		run->next_order = 0;
+	if (has_new_share(run))
 		return true;
 	if (run->member && kafka_member_is_stale(run->member))
 		return true;
@@ -386,7 +391,7 @@ kafka_pipeline_missing(KafkaPipelineRun *run, KafkaPipelinePartition *partition,
 	if (run->pipeline->opts->on_missing == KAFKA_ON_MISSING_EARLIEST ||
 		(partition->position.untouched && partition->member->position < low))
 	{
-		ereport(LOG,
+		ereport(WARNING,
 				(errmsg_internal("event=pipeline_moved pipeline=%s topic=%s partition=%d from="
 								 INT64_FORMAT " to=" INT64_FORMAT " reason=%s",
 								 kafka_logfmt_quote(run->name),
@@ -397,10 +402,10 @@ kafka_pipeline_missing(KafkaPipelineRun *run, KafkaPipelinePartition *partition,
 	}
 	kafka_pipeline_clear_counts(run);
 	kafka_pipeline_begin(run);
-	kafka_pipeline_set_state(run->id, "failed", &error, number, partition->member->position);
 	/* only if it is ours still: somebody may have moved it in the meantime */
 	if (!kafka_pipeline_offsets_store(run->id, &partition->position, 1, 0))
 		return kafka_pipeline_roll_back(run);
+	kafka_pipeline_set_state(run->id, "failed", &error, number, partition->member->position);
 	kafka_pipeline_commit(run);
 	*end = KAFKA_PIPELINE_FAILED;
 	return KAFKA_STEP_END;

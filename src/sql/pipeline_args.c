@@ -282,7 +282,8 @@ KafkaPipeline *
 kafka_sql_pipeline_lock(FunctionCallInfo fcinfo, int argno)
 {
 	static KafkaQuery query = {
-		"SELECT FROM kafka.pipeline_definition d WHERE d.id OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+		"SELECT FROM kafka.pipeline_definition d WHERE d.id OPERATOR(pg_catalog.=) $1 "
+		"FOR NO KEY UPDATE",
 		1, {INT4OID}, NULL
 	};
 	char	   *name = kafka_sql_text(fcinfo, argno, "name");
@@ -301,6 +302,24 @@ kafka_sql_pipeline_lock(FunctionCallInfo fcinfo, int argno)
 	return pipeline;
 }
 
+/* Rows and offsets cannot be lost and kept together everywhere. */
+static void
+tell_target(const KafkaPipeline *pipeline)
+{
+	const char *name = OidIsValid(pipeline->target) ? get_rel_name(pipeline->target) : NULL;
+
+	if (name == NULL)
+		return;
+	if (get_rel_persistence(pipeline->target) == RELPERSISTENCE_UNLOGGED)
+		ereport(NOTICE,
+				(errmsg("table \"%s\" is unlogged: a crash empties it, and the pipeline goes on "
+						"behind what was loaded", name)));
+	if (get_rel_relkind(pipeline->target) == RELKIND_FOREIGN_TABLE)
+		ereport(NOTICE,
+				(errmsg("\"%s\" is a foreign table: a crash can load messages into it twice",
+						name)));
+}
+
 void
 kafka_sql_pipeline_check(const KafkaPipeline *pipeline)
 {
@@ -308,6 +327,7 @@ kafka_sql_pipeline_check(const KafkaPipeline *pipeline)
 
 	kafka_loader_end(kafka_loader_begin(pipeline));
 	kafka_pipeline_leave(&saved);
+	tell_target(pipeline);
 }
 
 /* ------------------------------------------------------------------------

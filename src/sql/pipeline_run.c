@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "client/sent.h"
 #include "client/topic.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -184,6 +185,7 @@ kafka_wait_for_pipeline(PG_FUNCTION_ARGS)
 	partitions = kafka_topic_partitions(pipeline->opts, pipeline->topic, false, false);
 	ends = palloc(sizeof(int64) * Max(partitions, 1));
 	kafka_topic_offsets(pipeline->opts, pipeline->topic, KAFKA_OFFSET_END, NULL, partitions, ends);
+	kafka_sent_await(pipeline->opts, pipeline->topic, partitions, ends);
 	values[0] = Int32GetDatum(pipeline->id);
 	values[1] = numbers_array(partitions);
 	values[2] = int8_array(ends, partitions);
