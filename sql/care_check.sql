@@ -31,9 +31,6 @@ DO $$ BEGIN
   END LOOP;
 END $$;
 CALL kafka.check_server('quiet', '500ms');
-SET statement_timeout = '1s';
-CALL kafka.check_server('quiet');
-RESET statement_timeout;
 SELECT topic FROM kafka.outbox WHERE outbox = 'quiet' AND NOT published ORDER BY id;
 SELECT kafka.stop_relay('quiet');
 SELECT ok, detail FROM kafka.check('quiet', write => false) WHERE step = 'workers';

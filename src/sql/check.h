@@ -20,6 +20,7 @@ typedef struct KafkaCheck
 	char	   *topic;			/* temporary; also the name of a group and a pipeline */
 	int			limit_ms;		/* of each wait */
 	bool		topic_made;
+	bool		group_made;		/* and not deleted again */
 	bool		failed;			/* what follows is not run */
 	bool		skipped;		/* a step says so: what it returns is the reason */
 	int64		offset;			/* of the message that the produce step sent */

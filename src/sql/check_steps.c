@@ -214,9 +214,12 @@ round_trip_offset(KafkaMember *member, const char *topic, int64 offset)
 
 	kafka_member_prepare_commit(member, &next, 1);
 	if (!kafka_member_commit_quietly(member, kafka_setting_connect_timeout, why, sizeof(why)))
+	{
+		CHECK_FOR_INTERRUPTS(); /* a cancel has ended the wait */
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_UNABLE_TO_CREATE_EXECUTION),
 				 errmsg("the group did not take the offset: %s", why)));
+	}
 	kafka_member_committed(member, &partition, 1, &stored);
 	if (stored != next.offset)
 		ereport(ERROR,
@@ -234,6 +237,7 @@ kafka_check_group(KafkaCheck *check)
 	KafkaMember *member;
 
 	opts.group_id = check->topic;
+	check->group_made = true;
 	member = kafka_member_open(&opts);
 	PG_TRY();
 	{
@@ -251,6 +255,7 @@ kafka_check_group(KafkaCheck *check)
 		ereport(ERROR,
 				(errcode(sqlstate), errmsg("could not delete group \"%s\"", check->topic),
 				 errdetail("librdkafka says: %s", error)));
+	check->group_made = false;
 	return psprintf("group %s: joined, 1 offset committed and read back", check->topic);
 }
 
@@ -260,6 +265,10 @@ kafka_check_delete_topic(KafkaCheck *check)
 	char	   *error = NULL;
 	int			sqlstate = 0;
 
+	/* what a step that has failed has left; there may be no such group */
+	if (check->group_made)
+		kafka_groups_delete(check->opts, &check->topic, 1, &error, &sqlstate);
+	error = NULL;
 	kafka_admin_delete_topics(check->opts, &check->topic, 1, &error, &sqlstate);
 	if (error)
 		ereport(ERROR,
