@@ -18,6 +18,7 @@
 #include "pipeline/pipeline.h"
 #include "sql/arguments.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #define DEFAULT_BATCH_BYTES (16 * 1024 * 1024)
 #define MAX_BATCH_BYTES (1024 * 1024 * 1024)
