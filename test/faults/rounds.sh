@@ -70,7 +70,7 @@ outside() {
     mkdir "$WORK/home" "$WORK/results" "$WORK/rounds"
     [[ -z $user ]] || chown -R "$user:" "$WORK"
     [[ $ROUNDS_OF != pipeline ]] || mount_small_disk "$user"
-    cd "$WORK"
+    cd "$WORK" || exit
     (exec_as "$user" "$WORK/home" "$WORK/tree/test/faults/$ROUNDS_OF" --inside "$WORK" "$@") &
     INNER=$!
     wait "$INNER" || status=$?

@@ -146,7 +146,8 @@ await_shares('orders', '2 1 1', 'and starts others');
 
 kill 'KILL', $worker;
 KafkaFdwTest::wait_until(
-	sub { my ($status, $out) = $node->psql('postgres', "SELECT count(*) FROM kafka.workers WHERE pipeline = 'orders' AND state = 'running'"); $status == 0 && $out eq '3' },
+	# psql may have gone, for want of a server, before it is given the query
+	sub { my ($status, $out) = eval { $node->psql('postgres', "SELECT count(*) FROM kafka.workers WHERE pipeline = 'orders' AND state = 'running'") }; defined $status && $status == 0 && $out eq '3' },
 	20, 'kill -9: the server has restarted');
 $psql->kill;
 $psql = KafkaFdwTest::session($node);
