@@ -31,6 +31,9 @@
 /* And so often the end of the topic is looked at. */
 #define LOOK_MS 1
 
+/* Between two tries to delete the group. */
+#define GROUP_WAIT_MS 20
+
 char *
 kafka_check_connect(KafkaCheck *check)
 {
@@ -228,6 +231,27 @@ round_trip_offset(KafkaMember *member, const char *topic, int64 offset)
 						stored)));
 }
 
+/* The coordinator may hear of the member's leaving a moment later. */
+static void
+delete_group(KafkaCheck *check, char **error, int *sqlstate)
+{
+	instr_time	begin;
+
+	INSTR_TIME_SET_CURRENT(begin);
+	for (;;)
+	{
+		*error = NULL;
+		kafka_groups_delete(check->opts, &check->topic, 1, error, sqlstate);
+		if (*error == NULL || *sqlstate != ERRCODE_OBJECT_IN_USE ||
+			kafka_elapsed_ms(begin) >= check->limit_ms)
+			return;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, GROUP_WAIT_MS,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
 char *
 kafka_check_group(KafkaCheck *check)
 {
@@ -250,7 +274,7 @@ kafka_check_group(KafkaCheck *check)
 		kafka_member_close(member);
 	}
 	PG_END_TRY();
-	kafka_groups_delete(check->opts, &check->topic, 1, &error, &sqlstate);
+	delete_group(check, &error, &sqlstate);
 	if (error)
 		ereport(ERROR,
 				(errcode(sqlstate), errmsg("could not delete group \"%s\"", check->topic),
