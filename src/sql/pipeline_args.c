@@ -213,6 +213,10 @@ check_target(const KafkaPipeline *pipeline)
 {
 	const char *argument = pipeline->columns ? "columns" : "mode";
 
+	if (OidIsValid(pipeline->target) && get_rel_name(pipeline->target) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", pipeline->target)));
 	if (!OidIsValid(pipeline->target) && pipeline->handler == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -414,6 +418,28 @@ check_places(const KafkaPipeline *pipeline, const KafkaPlaceTarget *targets,
 	}
 }
 
+/* What is no place comes from the input of timestamps, which does not know what else there is. */
+static void
+hint_places(void *arg)
+{
+	if (geterrcode() == ERRCODE_INVALID_DATETIME_FORMAT ||
+		geterrcode() == ERRCODE_DATETIME_VALUE_OUT_OF_RANGE)
+		errhint("It is 'earliest', 'latest', an offset, a timestamp, or an object of these by "
+				"partition: {\"0\": 42}.");
+}
+
+static void
+parse_with_hint(const KafkaPipeline *pipeline, char *text, int32 npartitions,
+				KafkaPlaceTarget *targets, bool *named)
+{
+	ErrorContextCallback callback = {.callback = hint_places};
+
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	parse_places(pipeline, text, npartitions, targets, named);
+	error_context_stack = callback.previous;
+}
+
 KafkaPipelinePlaces
 kafka_sql_pipeline_places(const KafkaPipeline *pipeline, char *text, int32 partition,
 						  bool only_named)
@@ -425,7 +451,12 @@ kafka_sql_pipeline_places(const KafkaPipeline *pipeline, char *text, int32 parti
 
 	if (partition >= npartitions)
 		(void) partition_number(pipeline, psprintf("%d", partition), npartitions);
-	parse_places(pipeline, text, npartitions, targets, named);
+	parse_with_hint(pipeline, text, npartitions, targets, named);
+	if (partition >= 0 && !named[partition])
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the object of partitions does not have partition %d", partition),
+				 errhint("Give an object, or a partition and its place.")));
 	places.partitions = palloc(sizeof(int32) * Max(npartitions, 1));
 	places.offsets = palloc(sizeof(int64) * Max(npartitions, 1));
 	places.earliest = palloc(sizeof(bool) * Max(npartitions, 1));
