@@ -388,7 +388,9 @@ sub disk_full
 	$move->('small');
 	my $filler = "$ENV{FAULTS_SMALL_DISK}/filler";
 	system "dd if=/dev/zero of='$filler' bs=4096 2>/dev/null";
-	$round->pump(between(1, 3));
+	# enough for more pages than there is room in
+	$round->writers->begin(undef, 1.5, producers => 1, rate => 1000);
+	$round->pump(between(1.5, 3));
 	my $state = $stand->sql('SELECT state, error FROM kafka.pipeline_state s JOIN kafka.pipeline_definition d ON d.id = s.pipeline WHERE d.name = \'' . $round->name . '\'');
 	$round->note($state);
 	unlink $filler or croak "$filler: $!";
