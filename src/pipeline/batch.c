@@ -180,7 +180,7 @@ current_definition(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	if (run->until->wait && !pipeline->enabled)
 		return NULL;
 	*end = KAFKA_PIPELINE_FAILED;	/* another worker's message */
-	if (run->until->wait && strcmp(kafka_pipeline_state(run->id), "failed") == 0)
+	if (run->until->wait && kafka_pipeline_has_failed(run->id))
 		return NULL;
 	kafka_pipeline_resolve(pipeline);
 	return pipeline;

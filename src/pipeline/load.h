@@ -20,6 +20,9 @@
 
 typedef struct KafkaLoader KafkaLoader;
 
+/* Is it kafka.message[], which a handler has for its argument? */
+extern bool kafka_loader_takes(Oid type);
+
 /* What a load did. */
 typedef struct KafkaLoaded
 {

@@ -161,8 +161,8 @@ find_handler(const KafkaLoader *loader)
 	return (Form_pg_proc) GETSTRUCT(tuple);
 }
 
-static bool
-is_message_array(Oid type)
+bool
+kafka_loader_takes(Oid type)
 {
 	Oid			element = get_element_type(type);
 	Oid			relid = OidIsValid(element) ? get_typ_typrelid(element) : InvalidOid;
@@ -178,7 +178,7 @@ kafka_load_handler_begin(KafkaLoader *loader)
 	Form_pg_proc function = find_handler(loader);
 
 	if (function->prokind != PROKIND_FUNCTION || function->pronargs != 1 ||
-		!is_message_array(function->proargtypes.values[0]))
+		!kafka_loader_takes(function->proargtypes.values[0]))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("%s cannot be a pipeline's handler", loader->pipeline->handler),

@@ -95,6 +95,14 @@ static KafkaQuery query_hold = {
 	3, {INT4OID, INT4ARRAYOID, INT8ARRAYOID}, NULL
 };
 
+static KafkaQuery query_reached = {
+	"SELECT pg_catalog.count(*) FROM kafka.pipeline_offset o JOIN ROWS FROM "
+	"(pg_catalog.unnest($2), pg_catalog.unnest($3)) AS n(partition, wanted) "
+	"ON n.partition OPERATOR(pg_catalog.=) o.partition "
+	"WHERE " THIS_PIPELINE " AND o.next_offset OPERATOR(pg_catalog.>=) n.wanted",
+	3, {INT4OID, INT4ARRAYOID, INT8ARRAYOID}, NULL
+};
+
 static KafkaQuery query_fence = {
 	LOCKED_ALL "UPDATE kafka.pipeline_offset o SET " RAISED " FROM locked WHERE " OF_LOCKED,
 	1, {INT4OID}, NULL
@@ -275,6 +283,22 @@ kafka_pipeline_offsets_hold(int32 pipeline, const KafkaPipelinePosition *positio
 
 	(void) kafka_query_look(&query_hold, values, NULL);
 	return DatumGetInt64(kafka_query_value(1, &isnull)) == n;
+}
+
+int
+kafka_pipeline_offsets_reached(int32 pipeline, const int64 *ends, int n)
+{
+	int32	   *numbers = palloc(sizeof(int32) * Max(n, 1));
+	Datum		values[3];
+	bool		isnull;
+
+	for (int i = 0; i < n; i++)
+		numbers[i] = i;
+	values[0] = Int32GetDatum(pipeline);
+	values[1] = int4_array(numbers, n);
+	values[2] = int8_array(ends, n, false);
+	(void) kafka_query_look(&query_reached, values, NULL);
+	return (int) DatumGetInt64(kafka_query_value(1, &isnull));
 }
 
 void

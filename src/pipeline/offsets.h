@@ -61,6 +61,9 @@ extern KafkaPipelinePosition *kafka_pipeline_offsets_claim(int32 pipeline,
 extern bool kafka_pipeline_offsets_store(int32 pipeline, const KafkaPipelinePosition *positions,
 										 int n, double ms);
 
+/* How many of the partitions 0 to n - 1 have loaded all that is before ends[i]; as committed now. */
+extern int	kafka_pipeline_offsets_reached(int32 pipeline, const int64 *ends, int n);
+
 /* Are all of these still where they were, and of the epochs they had? */
 extern bool kafka_pipeline_offsets_hold(int32 pipeline, const KafkaPipelinePosition *positions,
 										int n);

@@ -40,6 +40,9 @@ typedef struct KafkaPipelineUntil
 extern KafkaPipelineEnd kafka_pipeline_run(int32 pipeline, const KafkaHost *host,
 										   const KafkaPipelineUntil *until);
 
+/* Has a message failed, with on_error stop, or are offsets gone?  As committed now, with SPI connected. */
+extern bool kafka_pipeline_has_failed(int32 pipeline);
+
 /* Raises the error that pipeline_state has of a failed pipeline, with its place.  With SPI connected. */
 extern KAFKA_NORETURN void kafka_pipeline_throw_failed(int32 pipeline, const char *name);
 

@@ -112,9 +112,6 @@ extern void kafka_pipeline_set_state(int32 pipeline, const char *state, const Er
 /* In a transaction of its own, once in a session: messages can be read, or there are none. */
 extern void kafka_pipeline_note_running(KafkaPipelineRun *run);
 
-/* Its state, palloc'd; "new" where there is none. */
-extern char *kafka_pipeline_state(int32 pipeline);
-
 /* collect.c: waits for messages, until the batch is full or its time is over. */
 extern KafkaPipelineStep kafka_pipeline_collect(KafkaPipelineRun *run, KafkaPipelineEnd *end);
 

@@ -59,7 +59,7 @@ read_definition(KafkaPipelineRun *run, KafkaPipelineEnd *end)
 	if (!run->pipeline->enabled)
 		return KAFKA_STEP_END;
 	*end = KAFKA_PIPELINE_FAILED;
-	return strcmp(kafka_pipeline_state(run->id), "failed") == 0 ? KAFKA_STEP_END : KAFKA_STEP_ON;
+	return kafka_pipeline_has_failed(run->id) ? KAFKA_STEP_END : KAFKA_STEP_ON;
 }
 
 /* ------------------------------------------------------------------------

@@ -33,9 +33,9 @@ static KafkaQuery query_set = {
 	8, {INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT8OID}, NULL
 };
 
-static KafkaQuery query_get = {
-	"SELECT s.state FROM kafka.pipeline_state s WHERE s.pipeline OPERATOR(pg_catalog.=) $1",
-	1, {INT4OID}, NULL
+static KafkaQuery query_failed = {
+	"SELECT FROM kafka.pipeline_state s WHERE s.pipeline OPERATOR(pg_catalog.=) $1 "
+	"AND s.state OPERATOR(pg_catalog.=) 'failed'", 1, {INT4OID}, NULL
 };
 
 static KafkaQuery query_error = {
@@ -111,13 +111,10 @@ kafka_pipeline_throw_failed(int32 pipeline, const char *name)
 			 errcontext("%s", text_or_null(4) ? text_or_null(4) : "")));
 }
 
-char *
-kafka_pipeline_state(int32 pipeline)
+bool
+kafka_pipeline_has_failed(int32 pipeline)
 {
 	Datum		values[] = {Int32GetDatum(pipeline)};
-	bool		isnull;
 
-	if (kafka_query_look(&query_get, values, NULL) == 0)
-		return pstrdup("new");
-	return TextDatumGetCString(kafka_query_value(1, &isnull));
+	return kafka_query_look(&query_failed, values, NULL) > 0;
 }

@@ -126,17 +126,6 @@ kafka_sql_pipeline_partitions(const KafkaPipeline *pipeline)
  * Target and handler
  * ------------------------------------------------------------------------
  */
-static bool
-is_message_array(Oid type)
-{
-	Oid			element = get_element_type(type);
-	Oid			namespace = get_namespace_oid("kafka", true);
-
-	return OidIsValid(element) && OidIsValid(namespace) &&
-		element == GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("message"),
-								   ObjectIdGetDatum(namespace));
-}
-
 static void
 take_handler(KafkaPipeline *pipeline, Oid funcid)
 {
@@ -149,7 +138,7 @@ take_handler(KafkaPipeline *pipeline, Oid funcid)
 				 errmsg("function with OID %u does not exist", funcid)));
 	proc = (Form_pg_proc) GETSTRUCT(tuple);
 	if (proc->prokind != PROKIND_FUNCTION || proc->pronargs != 1 ||
-		!is_message_array(proc->proargtypes.values[0]))
+		!kafka_loader_takes(proc->proargtypes.values[0]))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
 				 errmsg("%s cannot be a handler", format_procedure(funcid)),

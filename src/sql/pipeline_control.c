@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "pipeline/offsets.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/run.h"
 #include "sql/common.h"
 #include "sql/pipeline_args.h"
 #include "utils/builtins.h"
@@ -48,19 +49,6 @@ set_enabled(const KafkaPipeline *pipeline, bool enabled)
 	Datum		values[2] = {Int32GetDatum(pipeline->id), BoolGetDatum(enabled)};
 
 	(void) kafka_query_run(&query, values, NULL);
-}
-
-static bool
-has_failed(const KafkaPipeline *pipeline)
-{
-	static KafkaQuery query = {
-		"SELECT FROM kafka.pipeline_state s WHERE s.pipeline OPERATOR(pg_catalog.=) $1 "
-		"AND s.state OPERATOR(pg_catalog.=) 'failed'",
-		1, {INT4OID}, NULL
-	};
-	Datum		values[1] = {Int32GetDatum(pipeline->id)};
-
-	return kafka_query_look(&query, values, NULL) > 0;
 }
 
 /* What failed is tried again. */
@@ -145,7 +133,7 @@ kafka_seek_pipeline(PG_FUNCTION_ARGS)
 	kafka_pipeline_resolve(pipeline);
 	places = kafka_sql_pipeline_places(pipeline, target, partition, true);
 	kafka_sql_pipeline_move(pipeline->id, &places, true);
-	if (pipeline->enabled && has_failed(pipeline))
+	if (pipeline->enabled && kafka_pipeline_has_failed(pipeline->id))
 		ereport(NOTICE,
 				(errmsg("pipeline \"%s\" has failed and stays so", pipeline->name),
 				 errhint("kafka.start_pipeline lets it go on.")));

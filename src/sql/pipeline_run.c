@@ -10,21 +10,19 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "client/sent.h"
 #include "client/topic.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "ground/clock.h"
 #include "ground/compat.h"
-#include "ground/query.h"
 #include "miscadmin.h"
+#include "pipeline/offsets.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/run.h"
 #include "sql/common.h"
 #include "sql/procedure.h"
 #include "storage/latch.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -111,58 +109,20 @@ kafka_run_pipeline(PG_FUNCTION_ARGS)
  * Waiting
  * ------------------------------------------------------------------------
  */
-static KafkaQuery query_reached = {
-	"SELECT s.state, (SELECT pg_catalog.count(*) FROM kafka.pipeline_offset o "
-	"JOIN ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS n(partition, wanted) "
-	"ON n.partition OPERATOR(pg_catalog.=) o.partition "
-	"WHERE o.pipeline OPERATOR(pg_catalog.=) d.id "
-	"AND o.next_offset OPERATOR(pg_catalog.>=) n.wanted) "
-	"FROM kafka.pipeline_definition d LEFT JOIN kafka.pipeline_state s "
-	"ON s.pipeline OPERATOR(pg_catalog.=) d.id WHERE d.id OPERATOR(pg_catalog.=) $1",
-	3, {INT4OID, INT4ARRAYOID, INT8ARRAYOID}, NULL
-};
-
 /* All partitions are there. */
 static bool
-is_reached(const KafkaPipeline *pipeline, Datum *values, int32 partitions)
+is_reached(const KafkaPipeline *pipeline, const int64 *ends, int32 partitions)
 {
-	bool		isnull;
-	Datum		state;
+	bool		reached;
 
 	SPI_connect();
-	if (kafka_query_look(&query_reached, values, NULL) == 0)
+	if (kafka_pipeline_by_id(pipeline->id) == NULL)
 		tell_end(pipeline->name, pipeline->id, KAFKA_PIPELINE_GONE);
-	state = kafka_query_value(1, &isnull);
-	if (!isnull && strcmp(TextDatumGetCString(state), "failed") == 0)
+	if (kafka_pipeline_has_failed(pipeline->id))
 		kafka_pipeline_throw_failed(pipeline->id, pipeline->name);
-	if (DatumGetInt64(kafka_query_value(2, &isnull)) == partitions)
-	{
-		SPI_finish();
-		return true;
-	}
+	reached = kafka_pipeline_offsets_reached(pipeline->id, ends, partitions) == partitions;
 	SPI_finish();
-	return false;
-}
-
-static Datum
-int8_array(const int64 *numbers, int n)
-{
-	Datum	   *elems = palloc(sizeof(Datum) * Max(n, 1));
-
-	for (int i = 0; i < n; i++)
-		elems[i] = Int64GetDatum(numbers[i]);
-	return PointerGetDatum(construct_array(elems, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
-										   TYPALIGN_DOUBLE));
-}
-
-static Datum
-numbers_array(int n)
-{
-	Datum	   *elems = palloc(sizeof(Datum) * Max(n, 1));
-
-	for (int i = 0; i < n; i++)
-		elems[i] = Int32GetDatum(i);
-	return PointerGetDatum(construct_array(elems, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	return reached;
 }
 
 PG_FUNCTION_INFO_V1(kafka_wait_for_pipeline);
@@ -176,7 +136,6 @@ kafka_wait_for_pipeline(PG_FUNCTION_ARGS)
 	KafkaPipeline *pipeline = kafka_pipeline_find(name, false);
 	int32		partitions;
 	int64	   *ends;
-	Datum		values[3];
 	instr_time	begin;
 
 	kafka_pipeline_require_owner(pipeline);
@@ -186,10 +145,7 @@ kafka_wait_for_pipeline(PG_FUNCTION_ARGS)
 	ends = palloc(sizeof(int64) * Max(partitions, 1));
 	kafka_topic_offsets(pipeline->opts, pipeline->topic, KAFKA_OFFSET_END, NULL, partitions, ends);
 	kafka_sent_await(pipeline->opts, pipeline->topic, partitions, ends);
-	values[0] = Int32GetDatum(pipeline->id);
-	values[1] = numbers_array(partitions);
-	values[2] = int8_array(ends, partitions);
-	while (!is_reached(pipeline, values, partitions))
+	while (!is_reached(pipeline, ends, partitions))
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (kafka_elapsed_ms(begin) >= limit_ms)
