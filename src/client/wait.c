@@ -24,8 +24,11 @@
 #include "client/wait.h"
 #include "ground/compat.h"
 #include "ground/settings.h"
+#include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/pmsignal.h"
 #include "utils/wait_event.h"
 
 /* Brokers that hang up for so long, and have never answered, speak another protocol. */
@@ -80,6 +83,9 @@ kafka_wait_check(KafkaWait *wait)
 {
 	kafka_handle_serve(wait->handle);
 	CHECK_FOR_INTERRUPTS();
+	/* no latch is waited for that would tell, and a server cannot be started while we are here */
+	if (IsUnderPostmaster && !PostmasterIsAlive())
+		proc_exit(1);
 	if (kafka_handle_is_rejected(wait->handle))
 	{
 		/* librdkafka may say so once only: the next statement asks with a new handle */

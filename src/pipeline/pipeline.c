@@ -349,12 +349,50 @@ kafka_pipeline_require_self(const KafkaPipeline *pipeline)
 						 quote_identifier(GetUserNameFromId(pipeline->owner, false)))));
 }
 
+/* ------------------------------------------------------------------------
+ * Being the owner
+ * ------------------------------------------------------------------------
+ */
+static int32 loading;			/* the pipeline that was entered; 0: none */
+static int	loading_level;		/* in this nesting level of transactions, or one above */
+static KafkaPipelineUser before_commit;
+static bool committing;
+
+/* PostgreSQL puts the user right after an abort only. */
+static void
+on_transaction(XactEvent event, void *arg)
+{
+	bool		ends = event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE;
+
+	if (committing && ends)
+		SetUserIdAndSecContext(before_commit.userid, before_commit.security);
+	if (ends || event == XACT_EVENT_ABORT)
+	{
+		committing = false;
+		loading = 0;
+	}
+}
+
+static void
+watch_transactions(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		RegisterXactCallback(on_transaction, NULL);
+	registered = true;
+}
+
 KafkaPipelineUser
 kafka_pipeline_enter(const KafkaPipeline *pipeline)
 {
 	KafkaPipelineUser saved;
 
 	check_owner_exists(pipeline);
+	watch_transactions();
+	saved.loading = loading;
+	loading = pipeline->id;
+	loading_level = GetCurrentTransactionNestLevel();
 	GetUserIdAndSecContext(&saved.userid, &saved.security);
 	saved.nest_level = NewGUCNestLevel();
 	SetUserIdAndSecContext(pipeline->owner, saved.security | SECURITY_LOCAL_USERID_CHANGE);
@@ -370,35 +408,19 @@ kafka_pipeline_leave(const KafkaPipelineUser *saved)
 {
 	AtEOXact_GUC(false, saved->nest_level);
 	SetUserIdAndSecContext(saved->userid, saved->security);
+	loading = saved->loading;
 }
 
-/* ------------------------------------------------------------------------
- * What is left to the end of the transaction
- * ------------------------------------------------------------------------
- */
-static KafkaPipelineUser before_commit;
-static bool committing;
-
-/* PostgreSQL puts the user right after an abort only. */
-static void
-on_transaction(XactEvent event, void *arg)
+/* One that an error has left in a deeper level is not entered any more. */
+bool
+kafka_pipeline_is_entered(int32 pipeline)
 {
-	if (!committing)
-		return;
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
-		SetUserIdAndSecContext(before_commit.userid, before_commit.security);
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE || event == XACT_EVENT_ABORT)
-		committing = false;
+	return loading == pipeline && GetCurrentTransactionNestLevel() >= loading_level;
 }
 
 void
 kafka_pipeline_commit_as_owner(const KafkaPipeline *pipeline)
 {
-	static bool registered = false;
-
-	if (!registered)
-		RegisterXactCallback(on_transaction, NULL);
-	registered = true;
 	before_commit = kafka_pipeline_enter(pipeline);
 	committing = true;
 }

@@ -102,9 +102,13 @@ typedef struct KafkaPipelineUser
 	Oid			userid;
 	int			security;
 	int			nest_level;		/* of settings */
+	int32		loading;		/* the pipeline that was entered before, or 0 */
 } KafkaPipelineUser;
 
 extern KafkaPipelineUser kafka_pipeline_enter(const KafkaPipeline *pipeline);
+
+/* Its handler or a trigger of its target is running, in this transaction. */
+extern bool kafka_pipeline_is_entered(int32 pipeline);
 extern void kafka_pipeline_leave(const KafkaPipelineUser *saved);
 
 /*

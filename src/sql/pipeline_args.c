@@ -285,6 +285,11 @@ kafka_sql_pipeline_lock(FunctionCallInfo fcinfo, int argno)
 	KafkaPipeline *pipeline;
 
 	kafka_pipeline_require_owner(found);
+	/* it would be rolled back with the batch, which is fenced by it, and again and again */
+	if (kafka_pipeline_is_entered(found->id))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("pipeline \"%s\" cannot be changed or stopped in a batch of its own", name)));
 	(void) kafka_query_run(&query, values, NULL);
 	pipeline = kafka_pipeline_by_id(found->id);
 	/* not by name once more: it may be somebody else's by now */

@@ -16,6 +16,7 @@
 #include "fmgr.h"
 #include "ground/clock.h"
 #include "ground/compat.h"
+#include "ground/settings.h"
 #include "miscadmin.h"
 #include "pipeline/offsets.h"
 #include "pipeline/pipeline.h"
@@ -24,6 +25,7 @@
 #include "sql/procedure.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 /* So often the table is looked at. */
@@ -134,6 +136,7 @@ kafka_wait_for_pipeline(PG_FUNCTION_ARGS)
 	char	   *name = kafka_sql_text(fcinfo, 0, "name");
 	int			limit_ms = kafka_sql_wait_ms(fcinfo, 1, "timeout", INT_MAX);
 	KafkaPipeline *pipeline = kafka_pipeline_find(name, false);
+	int			level = NewGUCNestLevel();
 	int32		partitions;
 	int64	   *ends;
 	instr_time	begin;
@@ -141,10 +144,15 @@ kafka_wait_for_pipeline(PG_FUNCTION_ARGS)
 	kafka_pipeline_require_owner(pipeline);
 	kafka_pipeline_resolve(pipeline);
 	INSTR_TIME_SET_CURRENT(begin);
+	/* a Kafka that does not answer is waited for no longer than that, either */
+	if (limit_ms < kafka_setting_connect_timeout)
+		(void) set_config_option("kafka_fdw.connect_timeout", psprintf("%dms", Max(limit_ms, 100)),
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	partitions = kafka_topic_partitions(pipeline->opts, pipeline->topic, false, false);
 	ends = palloc(sizeof(int64) * Max(partitions, 1));
 	kafka_topic_offsets(pipeline->opts, pipeline->topic, KAFKA_OFFSET_END, NULL, partitions, ends);
 	kafka_sent_await(pipeline->opts, pipeline->topic, partitions, ends);
+	AtEOXact_GUC(true, level);
 	while (!is_reached(pipeline, ends, partitions))
 	{
 		CHECK_FOR_INTERRUPTS();
