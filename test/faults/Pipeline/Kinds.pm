@@ -72,7 +72,7 @@ my %KINDS = (
 	disk_full => [ 'the disk of the target is full for seconds', \&disk_full, 0, undef, { small_disk => 1 } ],
 	poison_storm => [ 'half of the messages fail, then all', \&poison_storm, 0, undef, \%POISON ],
 	on_error_stop => [ 'on_error is stop: somebody goes past each message that fails', sub { }, 0, undef,
-		{ workers => 1, chosen => { poison => 5, on_error => 'stop' } } ],
+		{ workers => 1, chosen => { poison => 5, on_error => 'stop', interval => '0', rate => 300 } } ],
 	retry => [ 'retry_dead_letters, again and again', \&retry, 0, undef, \%POISON ],
 
 	# copies of the server
