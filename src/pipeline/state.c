@@ -88,12 +88,24 @@ text_or_null(int column)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
+/* A message failed, or it is not there any more. */
+static int
+hint_failed(const char *sqlstate)
+{
+	if (strncmp(sqlstate, "HV", 2) == 0)
+		return errhint("kafka.seek_pipeline says where it goes on; with the option on_missing "
+					   "'earliest' it does so by itself.");
+	return errhint("All before that is loaded. Mend the table, or use on_error 'skip' or "
+				   "'dead_letter', or kafka.seek_pipeline; then run it again.");
+}
+
 void
 kafka_pipeline_throw_failed(int32 pipeline, const char *name)
 {
 	Datum		values[] = {Int32GetDatum(pipeline)};
 	char	   *sqlstate;
 	char	   *detail;
+	char	   *context;
 	char	   *error;
 
 	if (kafka_query_look(&query_error, values, NULL) == 0)
@@ -101,14 +113,15 @@ kafka_pipeline_throw_failed(int32 pipeline, const char *name)
 	sqlstate = text_or_null(1);
 	error = text_or_null(2);
 	detail = text_or_null(3);
+	context = text_or_null(4);
+	if (sqlstate == NULL)
+		sqlstate = pstrdup("XX000");
 	ereport(ERROR,
-			(errcode(sqlstate ? MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3],
-											  sqlstate[4]) : ERRCODE_INTERNAL_ERROR),
+			(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
 			 errmsg("pipeline \"%s\" has failed: %s", name, error ? error : ""),
 			 detail ? errdetail("%s", detail) : 0,
-			 errhint("All before that is loaded. Mend the table, or use on_error 'skip' or "
-					 "'dead_letter', or kafka.seek_pipeline; then run it again."),
-			 errcontext("%s", text_or_null(4) ? text_or_null(4) : "")));
+			 hint_failed(sqlstate),
+			 context ? errcontext("%s", context) : 0));
 }
 
 bool

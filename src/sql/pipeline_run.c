@@ -153,6 +153,9 @@ kafka_wait_for_pipeline(PG_FUNCTION_ARGS)
 	kafka_topic_offsets(pipeline->opts, pipeline->topic, KAFKA_OFFSET_END, NULL, partitions, ends);
 	kafka_sent_await(pipeline->opts, pipeline->topic, partitions, ends);
 	AtEOXact_GUC(true, level);
+	if (!pipeline->enabled && !is_reached(pipeline, ends, partitions))
+		ereport(NOTICE,
+				(errmsg("pipeline \"%s\" is not started: waiting for a session to run it", name)));
 	while (!is_reached(pipeline, ends, partitions))
 	{
 		CHECK_FOR_INTERRUPTS();
