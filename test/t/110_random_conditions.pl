@@ -10,7 +10,7 @@ use Time::HiRes qw(time);
 use KafkaFdwTest;
 
 my $SEED = $ENV{KAFKA_FDW_SEED} // int(time) % 1_000_000;
-my $ROUNDS = $ENV{KAFKA_FDW_ROUNDS} // 1000;
+my $ROUNDS = $ENV{KAFKA_FDW_ROUNDS} // 600;
 my $MAX_FAILURES = 10;
 srand $SEED;
 note "KAFKA_FDW_SEED=$SEED";
