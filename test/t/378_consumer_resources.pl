@@ -1,4 +1,4 @@
-# peer_S3: threads, descriptors and memory of a session stay flat over consumers that come and go, a
+# peer_S3: threads, descriptors and memory of a session stay flat over consumers that come and go, half a
 # million messages, a hundred thousand savepoints and a thousand rollbacks.
 use strict;
 use warnings;
@@ -6,7 +6,7 @@ use Test::More;
 use Time::HiRes qw(time);
 use KafkaFdwTest;
 
-my $MESSAGES = $ENV{KAFKA_FDW_MESSAGES} // 1_000_000;
+my $MESSAGES = $ENV{KAFKA_FDW_MESSAGES} // 500_000;
 # A helper thread, a connection that is being made anew, the client that looks at topics.
 my $SLACK = 6;
 my $SLACK_MB = 24;

@@ -59,11 +59,14 @@ is(messages(), '1 2 2', 'what was not published is, once each');
 
 $psql->query_safe(q{ALTER SYSTEM SET synchronous_standby_names = 'nobody'});
 $psql->query_safe(q{SELECT pg_reload_conf()});
+KafkaFdwTest::wait_until(sub { $psql->query_safe('SHOW synchronous_standby_names') eq 'nobody' }, 20, 'the setting');
 $psql->query_safe(q{SET synchronous_commit = local});
 $psql->query_safe(q{INSERT INTO t402 VALUES ('3')});
 KafkaFdwTest::wait_until(
 	sub {
-		$psql->query_safe(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'kafka_fdw relay' AND wait_event = 'SyncRep'})
+		# in COMMIT; or behind it, where PostgreSQL has not heard yet that there are standbys
+		$psql->query_safe(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'kafka_fdw relay'
+			AND (wait_event = 'SyncRep' OR query = 'waiting for a synchronous standby')})
 	},
 	20, 'the relay waits for the standby');
 is(messages(), '1 2 2', 'nothing is published that a failover would lose');
