@@ -47,7 +47,7 @@ sub flat
 
 my $session = KafkaFdwTest::session($node);
 my @strategies = qw(range cooperative-sticky);
-flat('subscribe, poll, close', $session, 40, 120, sub {
+flat('subscribe, poll, close', $session, 40, 200, sub {
 	my ($n) = @_;
 	my $wait = $n % 4 ? 0 : '5s';
 	$session->query_safe("SELECT kafka.subscribe('resources', 'resources_$n', start => 'earliest',
@@ -62,7 +62,7 @@ flat('assign, poll, close', $session, 20, 100, sub {
 });
 $session->quit;
 
-# --- many messages
+# --- a million messages
 
 my $BATCH = 10_000;
 $session = KafkaFdwTest::session($node);
