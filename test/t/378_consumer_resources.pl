@@ -7,9 +7,9 @@ use Time::HiRes qw(time);
 use KafkaFdwTest;
 
 my $MESSAGES = $ENV{KAFKA_FDW_MESSAGES} // 500_000;
-# A helper thread, a connection that is being made anew, the client that looks at topics.
-my $SLACK = 6;
-my $SLACK_MB = 24;
+# Helper threads, connections that are being made anew, clients that are being destroyed aside.
+my $SLACK = 12;
+my $SLACK_MB = 32;
 
 my $node = KafkaFdwTest::node($ENV{KAFKA_BROKERS});
 my $control = KafkaFdwTest::session($node);
