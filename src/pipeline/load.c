@@ -244,7 +244,7 @@ kafka_loader_load(KafkaLoader *loader, const KafkaMessage *messages, int n, bool
 	error_context_stack = &callback;
 	begin_load(loader, messages, n, skipped, loaded);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	kafka_load_defer_again(loader);
+	kafka_loader_defer_constraints(loader);
 	loader->load(loader);
 	PopActiveSnapshot();
 	CommandCounterIncrement();

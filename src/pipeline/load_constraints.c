@@ -65,12 +65,6 @@ kafka_load_check_deferred(KafkaLoader *loader)
 void
 kafka_loader_defer_constraints(KafkaLoader *loader)
 {
-	kafka_load_defer_again(loader);
-}
-
-void
-kafka_load_defer_again(KafkaLoader *loader)
-{
 	ConstraintsSetStmt *statement = makeNode(ConstraintsSetStmt);
 
 	if (!loader->checked_deferred)

@@ -90,7 +90,6 @@ extern void kafka_load_handler_begin(KafkaLoader *loader);
 
 /* load_constraints.c */
 extern void kafka_load_check_deferred(KafkaLoader *loader);
-extern void kafka_load_defer_again(KafkaLoader *loader);
 
 /* load_rows.c: rows for a statement, which sees them as the table kafka_batch. */
 typedef struct KafkaLoadRows

@@ -289,8 +289,7 @@ kafka_pipeline_forget(KafkaPipelineRun *run)
 static bool
 is_fenced(KafkaPipelineRun *run)
 {
-	KafkaPipelinePosition *positions = palloc(sizeof(KafkaPipelinePosition) *
-											  Max(run->npartitions, 1));
+	KafkaPipelinePosition *positions;
 	const KafkaPipeline *now;
 	bool		fenced;
 
@@ -298,6 +297,7 @@ is_fenced(KafkaPipelineRun *run)
 		return false;
 	run->next_order = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												  run->until->wait ? LOOK_MS : ORDER_MS);
+	positions = palloc(sizeof(KafkaPipelinePosition) * Max(run->npartitions, 1));
 	for (int i = 0; i < run->npartitions; i++)
 		positions[i] = run->partitions[i].position;
 	kafka_pipeline_begin(run);
@@ -349,8 +349,6 @@ tell_missing(const KafkaPipelineRun *run, const KafkaPipelinePartition *partitio
 							 INT64_FORMAT ". %s", low, end, offset > end ?
 							 "The topic was made anew, or lost messages." :
 							 "Messages were removed before the pipeline had loaded them.");
-	error->hint = "kafka.seek_pipeline says where it goes on; option on_missing 'earliest' "
-		"does so by itself.";
 }
 
 static KafkaPipelineStep
