@@ -25,19 +25,6 @@
 #include "worker/shared.h"
 
 static void
-require_workers(void)
-{
-	if (kafka_workers_are_there())
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("there are no background workers to run pipelines"),
-			 errdetail("The library is not preloaded, or \"kafka_fdw.max_workers\" is 0."),
-			 errhint("Put kafka_fdw into \"shared_preload_libraries\" and restart the server; or "
-					 "run the pipeline from a session, with CALL kafka.run_pipeline().")));
-}
-
-static void
 set_enabled(const KafkaPipeline *pipeline, bool enabled)
 {
 	static KafkaQuery query = {
@@ -76,7 +63,8 @@ kafka_start_pipeline(PG_FUNCTION_ARGS)
 	KafkaPipeline *pipeline;
 
 	PreventCommandIfReadOnly("kafka.start_pipeline()");
-	require_workers();
+	kafka_workers_require("run pipelines",
+						  "run the pipeline from a session, with CALL kafka.run_pipeline()");
 	SPI_connect();
 	pipeline = kafka_sql_pipeline_lock(fcinfo, 0);
 	kafka_pipeline_resolve(pipeline);

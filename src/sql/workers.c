@@ -65,26 +65,13 @@ enable(FunctionCallInfo fcinfo, bool enabled)
 		kafka_outbox_changed();
 }
 
-static void
-require_workers(void)
-{
-	if (kafka_workers_are_there())
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("there are no background workers to relay outboxes"),
-			 errdetail("The library is not preloaded, or \"kafka_fdw.max_workers\" is 0."),
-			 errhint("Put kafka_fdw into \"shared_preload_libraries\" and restart the server; or "
-					 "relay from a session, with CALL kafka.relay().")));
-}
-
 PG_FUNCTION_INFO_V1(kafka_start_relay);
 
 Datum
 kafka_start_relay(PG_FUNCTION_ARGS)
 {
 	PreventCommandIfReadOnly("kafka.start_relay()");
-	require_workers();
+	kafka_workers_require("relay outboxes", "relay from a session, with CALL kafka.relay()");
 	enable(fcinfo, true);
 	PG_RETURN_VOID();
 }

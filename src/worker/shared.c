@@ -165,6 +165,19 @@ kafka_workers_are_there(void)
 	return shared != NULL && kafka_setting_max_workers > 0;
 }
 
+void
+kafka_workers_require(const char *work, const char *instead)
+{
+	if (kafka_workers_are_there())
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("there are no background workers to %s", work),
+			 errdetail("The library is not preloaded, or \"kafka_fdw.max_workers\" is 0."),
+			 errhint("Put kafka_fdw into \"shared_preload_libraries\" and restart the server; or "
+					 "%s.", instead)));
+}
+
 /* ------------------------------------------------------------------------
  * Waking
  * ------------------------------------------------------------------------

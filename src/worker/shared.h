@@ -23,6 +23,9 @@ extern void kafka_shared_init(void);
 /* The library was preloaded, and kafka_fdw.max_workers is not 0: there are workers. */
 extern bool kafka_workers_are_there(void);
 
+/* Raises 55000 where there are none "to" do that; the HINT says what to do instead. */
+extern void kafka_workers_require(const char *work, const char *instead);
+
 /*
  * The transaction has committed rows into this outbox: its relay, wherever it runs, looks now.
  * For the COMMIT event: no lock, no allocation, nothing raised.  KAFKA_ALL_OUTBOXES: all of the
